@@ -1,0 +1,78 @@
+/** Fragments and pieces of frames to one message (RFC 6455, section 5.4), in a buffer that grows with what came. */
+import { Opcode, type DataOpcode } from './opcode.ts'
+import { Utf8Validator } from './utf8.ts'
+import { Violation } from './violation.ts'
+
+/** The buffer grows by this factor, so that it is never more than 4 times what the peer has really sent. */
+const GROWTH = 4
+/** What the buffer starts with, in bytes, where the first piece is small. */
+const FIRST_SIZE = 256
+
+export class MessageAssembler {
+  readonly #opcode: DataOpcode
+  /** The most bytes that the message may have. */
+  readonly #limit: number
+  readonly #utf8: Utf8Validator | undefined
+  #buffer: Buffer = EMPTY
+  #length = 0
+  #ascii = true
+
+  constructor(opcode: DataOpcode, limit: number) {
+    this.#opcode = opcode
+    this.#limit = limit
+    this.#utf8 = opcode === Opcode.text ? new Utf8Validator() : undefined
+  }
+
+  get opcode(): DataOpcode {
+    return this.#opcode
+  }
+
+  /** Whether all bytes so far are plain ASCII; only known for text. */
+  get ascii(): boolean {
+    return this.#utf8 !== undefined && this.#ascii
+  }
+
+  /** Throws the Violation `message-too-big` where `more` bytes would pass the limit. */
+  expect(more: number): void {
+    if (more > this.#limit - this.#length) throw new Violation('message-too-big')
+  }
+
+  /** How many bytes have come so far. */
+  get length(): number {
+    return this.#length
+  }
+
+  /**
+   * Copies a piece that `expect` has let pass.
+   *
+   * @param ascii whether the piece is known to be plain ASCII, which spares the check
+   * @param most the length that the message can't pass: the buffer need never be larger
+   */
+  append(bytes: Buffer, start: number, end: number, ascii: boolean, most: number): void {
+    if (this.#utf8 !== undefined && !(ascii && this.#utf8.complete)) {
+      this.#ascii = false
+      if (!this.#utf8.push(bytes, start, end)) throw new Violation('invalid-utf8')
+    }
+    const length = this.#length + (end - start)
+    if (length > this.#buffer.length) this.#grow(length, most)
+    bytes.copy(this.#buffer, this.#length, start, end)
+    this.#length = length
+  }
+
+  /** The message, in memory of its own. */
+  finish(): Buffer {
+    if (this.#utf8 !== undefined && !this.#utf8.complete) throw new Violation('invalid-utf8')
+    const message = this.#buffer.subarray(0, this.#length)
+    // What is kept as bytes should not pin much more than itself; text is decoded and the buffer given up.
+    const wasteful = this.#utf8 === undefined && 2 * this.#length < this.#buffer.length
+    return wasteful ? Buffer.from(message) : message
+  }
+
+  #grow(needed: number, most: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(GROWTH * needed, FIRST_SIZE), most))
+    this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#buffer = grown
+  }
+}
+
+const EMPTY = Buffer.alloc(0)

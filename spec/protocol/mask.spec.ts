@@ -1,0 +1,90 @@
+import t from 'tap'
+import { isPlainAscii, rotateKey, xorInPlace } from '../../lib/protocol/mask.ts'
+import { bytes, hex } from '../helpers/frames.ts'
+import { random } from '../helpers/random.ts'
+
+const LENGTHS = Array.from({ length: 201 }, (_, length) => length)
+const ALIGNMENTS = [0, 1, 2, 3, 4, 5, 6, 7]
+const KEYS = [0x3d21fa37, -1, 0, 0x80000001 | 0, 0x01020304]
+
+/** Section 5.3 to the letter: byte i of the payload meets byte i modulo 4 of the key. */
+function naive(source: Uint8Array, start: number, end: number, key: number): Uint8Array {
+  return source.map((byte, i) => (i < start || i >= end ? byte : byte ^ ((key >>> (8 * ((i - start) % 4))) & 0xff)))
+}
+
+/** Memory filled with noise, as a view that begins at `alignment`. */
+function noise(below: (limit: number) => number, alignment: number, size: number): Uint8Array {
+  const view = new Uint8Array(new ArrayBuffer(alignment + size), alignment)
+  for (let i = 0; i < size; i++) view[i] = below(256)
+  return view
+}
+
+t.test('5.3: the example of section 5.7', async t => {
+  const payload = bytes('7f9f4d5158')
+  xorInPlace(payload, 0, 5, bytes('37fa213d').readInt32LE())
+  t.equal(payload.toString(), 'Hello')
+})
+
+t.test('5.3: every length, alignment and key as the naive loop does it, and not a byte more', async t => {
+  const below = random(t)
+  for (const alignment of ALIGNMENTS) {
+    const wrong = LENGTHS.filter(length => {
+      const view = noise(below, alignment, length + 6)
+      const key = KEYS[length % KEYS.length]
+      const start = 3
+      const expected = naive(view, start, start + length, key)
+      xorInPlace(view, start, start + length, key)
+      return hex(view) !== hex(expected)
+    })
+    t.strictSame(wrong, [], `alignment ${alignment}`)
+  }
+})
+
+t.test('5.3: cut anywhere, with the key rotated by what went before', async t => {
+  const below = random(t)
+  for (const alignment of ALIGNMENTS) {
+    const wrong = LENGTHS.filter(cut => {
+      const view = noise(below, alignment, 200)
+      const expected = naive(view, 0, 200, KEYS[0])
+      xorInPlace(view, 0, cut, KEYS[0])
+      xorInPlace(view, cut, 200, rotateKey(KEYS[0], cut))
+      return hex(view) !== hex(expected)
+    })
+    t.strictSame(wrong, [], `alignment ${alignment}`)
+  }
+})
+
+t.test('5.3: a rotated key begins with the byte that is due', async t => {
+  for (const key of KEYS) {
+    for (let by = 0; by < 12; by++) {
+      const due = [0, 1, 2, 3].map(i => (key >>> (8 * ((i + by) % 4))) & 0xff)
+      const rotated = rotateKey(key, by)
+      t.strictSame([0, 1, 2, 3].map(i => (rotated >>> (8 * i)) & 0xff), due, `${key} by ${by}`)
+    }
+  }
+})
+
+t.test('what it returns tells plain ASCII from all else, wherever the one other byte is', async t => {
+  for (const alignment of ALIGNMENTS) {
+    const wrong = LENGTHS.flatMap(length => {
+      const places = Array.from({ length: length + 1 }, (_, place) => place)
+      return places.filter(place => isPlainAscii(xorOfText(alignment, length, place)) !== (place === length))
+    })
+    t.strictSame(wrong, [], `alignment ${alignment}`)
+  }
+})
+
+t.test('8.1: 0x7f is ASCII and 0x80 is not, in each of the four bytes', async t => {
+  for (const shift of [0, 8, 16, 24]) {
+    t.ok(isPlainAscii(0x7f << shift))
+    t.notOk(isPlainAscii(0x80 << shift))
+  }
+})
+
+/** Unmasks a text of `length` bytes that has one byte over 0x7f at `place`, where that is inside. */
+function xorOfText(alignment: number, length: number, place: number): number {
+  const view = new Uint8Array(new ArrayBuffer(alignment + length), alignment).fill(0x7f)
+  if (place < length) view[place] = 0x80
+  view.set(naive(view, 0, length, KEYS[0]))
+  return xorInPlace(view, 0, length, KEYS[0])
+}

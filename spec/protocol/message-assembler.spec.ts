@@ -1,0 +1,124 @@
+import t from 'tap'
+import { MessageAssembler } from '../../lib/protocol/message-assembler.ts'
+import { Opcode, type DataOpcode } from '../../lib/protocol/opcode.ts'
+import { bytes, hex } from '../helpers/frames.ts'
+import { retainedBy } from '../helpers/memory.ts'
+
+function assembler(opcode: DataOpcode = Opcode.binary, limit = 1000): MessageAssembler {
+  return new MessageAssembler(opcode, limit)
+}
+
+/** Appends each piece from amid other bytes, and then overwrites what it came in. */
+function append(message: MessageAssembler, ...pieces: string[]): void {
+  for (const piece of pieces) {
+    const data = bytes(`ff${piece}ff`)
+    message.append(data, 1, data.length - 1, false, 1000)
+    data.fill(0xaa)
+  }
+}
+
+t.test('5.4: pieces in the order in which they came', async t => {
+  const message = assembler()
+  append(message, '0102', '', '03', '0405')
+  t.equal(message.opcode, Opcode.binary)
+  t.equal(message.length, 5)
+  t.equal(hex(message.finish()), '0102030405')
+  t.equal(hex(assembler().finish()), '', 'no piece at all is an empty message')
+})
+
+t.test('5.4: pieces of all sizes across every growth of the buffer', async t => {
+  for (const size of [1, 7, 255, 256, 257, 1000]) {
+    const message = assembler(Opcode.binary, Infinity)
+    const pieces = Array.from({ length: 50 }, (_, i) => Buffer.alloc(size, i))
+    for (const piece of pieces) message.append(piece, 0, size, false, Infinity)
+    t.ok(message.finish().equals(Buffer.concat(pieces)), `${size}`)
+  }
+})
+
+t.test('7.4.1: the limit counts all pieces: as much passes, one more does not', async t => {
+  const message = assembler(Opcode.binary, 5)
+  const tooBig = { name: 'Violation', code: 'message-too-big' }
+  message.expect(5)
+  t.throws(() => message.expect(6), tooBig)
+  append(message, '010203')
+  message.expect(2)
+  t.throws(() => message.expect(3), tooBig)
+  t.throws(() => message.expect(Number.MAX_SAFE_INTEGER), tooBig)
+  append(message, '0405')
+  message.expect(0)
+  t.throws(() => message.expect(1), tooBig)
+  assembler(Opcode.binary, Infinity).expect(Number.MAX_SAFE_INTEGER)
+})
+
+t.test('8.1: a text is refused at its first bad byte, and at its end where it is cut', async t => {
+  const invalid = { name: 'Violation', code: 'invalid-utf8' }
+  t.throws(() => append(assembler(Opcode.text), '61', 'f4', '90'), invalid)
+  const cut = assembler(Opcode.text)
+  append(cut, '61', 'e282')
+  t.throws(() => cut.finish(), invalid)
+  append(cut, 'ac')
+  t.equal(hex(cut.finish()), '61e282ac')
+  const binary = assembler()
+  append(binary, 'f490', 'ff')
+  t.equal(hex(binary.finish()), 'f490ff', 'binary is anything')
+})
+
+t.test('8.1: a piece that is known to be ASCII still has to fit behind the piece before', async t => {
+  const message = assembler(Opcode.text)
+  message.append(bytes('61'), 0, 1, true, 1000)
+  t.equal(message.ascii, true)
+  message.append(bytes('c3'), 0, 1, false, 1000)
+  t.equal(message.ascii, false)
+  t.throws(() => message.append(bytes('61'), 0, 1, true, 1000), { code: 'invalid-utf8' })
+})
+
+t.test('ascii: only for text, and only while every piece is known to be', async t => {
+  t.equal(assembler(Opcode.text).ascii, true)
+  t.equal(assembler(Opcode.binary).ascii, false)
+  const message = assembler(Opcode.text)
+  append(message, 'c3a9')
+  message.append(bytes('61'), 0, 1, true, 1000)
+  t.equal(message.ascii, false)
+})
+
+t.test('the buffer grows with what came, fourfold at most, and never past what the message can have', async t => {
+  const sizes = new Set<number>()
+  const message = assembler(Opcode.text, 100_000)
+  for (let i = 1; i <= 100_000; i++) {
+    message.append(bytes('61'), 0, 1, true, 100_000)
+    if (i % 1000 !== 1) continue
+    const held = message.finish().buffer.byteLength
+    sizes.add(held)
+    if (held > Math.max(256, 4 * i)) t.fail(`${held} bytes held for ${i}`)
+  }
+  t.strictSame([...sizes], [256, 4 * 257, 4 * 1029, 4 * 4117, 4 * 16469, 100_000])
+})
+
+t.test('a message whose length is known gets no more than that', async t => {
+  const message = assembler(Opcode.text, 1000)
+  message.append(bytes('616161'), 0, 3, true, 5)
+  message.append(bytes('6161'), 0, 2, true, 5)
+  t.equal(message.finish().buffer.byteLength, 5)
+})
+
+t.test('finished bytes pin at most twice their size; text, which is decoded at once, is not copied', async t => {
+  const held = (opcode: DataOpcode, size: number): number => {
+    const message = assembler(opcode, 100_000)
+    message.append(Buffer.alloc(20_000), 0, 20_000, false, 100_000)
+    message.append(Buffer.alloc(size), 0, size, false, 100_000)
+    return message.finish().buffer.byteLength
+  }
+  t.equal(held(Opcode.binary, 20_000), 80_000)
+  t.equal(held(Opcode.binary, 19_999), 39_999)
+  t.equal(held(Opcode.text, 19_999), 80_000)
+})
+
+t.test('5.4: pieces without bytes cost no memory', async t => {
+  const message = assembler()
+  const empty = Buffer.alloc(0)
+  const retained = retainedBy(() => {
+    for (let i = 0; i < 100_000; i++) message.append(empty, 0, 0, false, 1000)
+    return message
+  })
+  t.ok(retained < 800_000, `${retained} bytes`)
+})
