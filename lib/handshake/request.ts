@@ -1,0 +1,80 @@
+/** The client's handshake, read and checked (RFC 6455, section 4.2.1). */
+import { isKey } from './accept-key.ts'
+import { pickFields, trimSpace, type HandshakeFields } from './fields.ts'
+import { parseExtensionList, parseTokenList, type ExtensionElement } from './grammar.ts'
+import { isOriginAllowed, type OriginPolicy } from './origin.ts'
+import { REFUSALS, type Refusal } from './refusal.ts'
+
+/** What a handshake is read from; an `http.IncomingMessage` fits. */
+export interface RequestHead {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly httpVersionMajor: number
+  readonly httpVersionMinor: number
+  readonly rawHeaders: readonly string[]
+}
+
+/** A handshake that may be accepted. */
+export interface HandshakeOffer {
+  readonly key: string
+  /** The Host header. */
+  readonly host: string
+  /** The Origin header; undefined for clients that are not browsers. */
+  readonly origin: string | undefined
+  /** The subprotocols that the client offers, in its order of preference. */
+  readonly protocols: readonly string[]
+  readonly extensions: readonly ExtensionElement[]
+}
+
+/** Reads a request; a Refusal says what is wrong with it. */
+export function readRequest(head: RequestHead, origins: OriginPolicy | undefined): HandshakeOffer | Refusal {
+  if (head.method !== 'GET') return REFUSALS.method
+  const fields = pickFields(head.rawHeaders)
+  if (!asksForWebSocket(head, fields)) return REFUSALS.upgrade
+  if (fields.host.length !== 1) return REFUSALS.host
+  if (fields.version.length !== 1 || fields.version[0] !== '13') return REFUSALS.version
+  const key = fields.key.length === 1 ? fields.key[0] : ''
+  if (!isKey(key)) return REFUSALS.key
+  const protocols = parseTokenList(fields.protocol)
+  if (protocols === undefined || !areDifferent(protocols, fields.protocol)) return REFUSALS.protocol
+  const extensions = parseExtensionList(fields.extensions)
+  if (extensions === undefined) return REFUSALS.extensions
+  const [host] = fields.host
+  const [origin] = fields.origin
+  // Repeated, it says two things: there is no telling which page asks.
+  if (fields.origin.length > 1) return REFUSALS.origin
+  if (origin !== undefined && !isOriginAllowed(origins, origin, host)) return REFUSALS.origin
+  return { key, host, origin, protocols, extensions }
+}
+
+/** The path of a request's target, which may be a whole URI (RFC 6455, section 4.2.1; RFC 9112, section 3.2.2). */
+export function pathOf(url: string | undefined): string {
+  const target = url ?? ''
+  const query = target.indexOf('?')
+  const before = query < 0 ? target : target.slice(0, query)
+  const authority = before.indexOf('://') + 3
+  if (before.startsWith('/') || authority < 3) return before
+  const path = before.indexOf('/', authority)
+  return path < 0 ? '/' : before.slice(path)
+}
+
+/** Whether the request asks to become a WebSocket; others with an Upgrade header are somebody else's. */
+export function asksForWebSocket(head: RequestHead, fields: HandshakeFields = pickFields(head.rawHeaders)): boolean {
+  // RFC 9110, section 7.8: an Upgrade in HTTP/1.0 is to be ignored.
+  if (head.httpVersionMajor !== 1 || head.httpVersionMinor < 1) return false
+  return hasToken(fields.upgrade, 'websocket') && hasToken(fields.connection, 'upgrade')
+}
+
+function hasToken(values: readonly string[], wanted: string): boolean {
+  for (const value of values) {
+    for (const element of value.split(',')) {
+      if (trimSpace(element).toLowerCase() === wanted) return true
+    }
+  }
+  return false
+}
+
+/** Section 4.1: the elements must all be different, and a header that is there must not be empty. */
+function areDifferent(protocols: readonly string[], lines: readonly string[]): boolean {
+  return new Set(protocols).size === protocols.length && (protocols.length > 0 || lines.length === 0)
+}
