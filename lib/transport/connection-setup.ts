@@ -1,0 +1,51 @@
+/** What a Connection is given, and the options of its calls. */
+import type { Duplex } from 'node:stream'
+import type { Limits } from '../limits.ts'
+import type { Role } from '../protocol/frame-parser.ts'
+import type { DataOpcode } from '../protocol/opcode.ts'
+import type { Message } from './message.ts'
+import type { Payload } from './payload.ts'
+
+/** What a Connection calls. Each may throw or return a promise that rejects: that closes this connection with 1011. */
+export interface ConnectionHandlers<Connection> {
+  open?(connection: Connection): unknown
+  message?(connection: Connection, data: Message): unknown
+  /** In place of `message`: the payload as it lies in memory, good until the call returns. */
+  rawMessage?(connection: Connection, opcode: DataOpcode, bytes: Buffer, start: number, end: number): unknown
+  drain?(connection: Connection): unknown
+  /** Once, and last: the connection is over. */
+  close?(connection: Connection, code: number, reason: string): unknown
+  /** A callback failed, or the peer broke the protocol (a Violation). Must not throw. */
+  failed(connection: Connection, error: unknown): void
+  /** The transport is gone too: nothing of the connection is left. Must not throw. */
+  gone(connection: Connection): void
+}
+
+/** Topics and whoever serves them. */
+export interface TopicHub<Connection> {
+  subscribe(connection: Connection, topic: string): void
+  unsubscribe(connection: Connection, topic: string): void
+  publish(topic: string, data: Payload, options: PublishOptions, except: Connection | undefined): number
+}
+
+export interface SendOptions {
+  /** Sends a string as binary, or bytes as text (which must be valid UTF-8). Default: strings are text, bytes binary. */
+  readonly binary?: boolean | undefined
+}
+
+export interface PublishOptions extends SendOptions {
+  /** 'local': the connections of this process (default); 'global': those of all workers, through the server's bus. */
+  readonly scope?: 'local' | 'global' | undefined
+}
+
+export interface ConnectionSetup<Connection, Data> {
+  readonly role: Role
+  readonly transport: Duplex
+  readonly handlers: ConnectionHandlers<Connection>
+  readonly limits: Limits
+  readonly hub?: TopicHub<Connection> | undefined
+  readonly protocol: string
+  readonly data: Data
+  /** Goes out in front of the first frame, in one write with it: the 101 response. */
+  readonly greeting?: string | undefined
+}

@@ -1,0 +1,91 @@
+/** Handshakes over HTTP/1.1: the socket of an `upgrade` event, until it is a connection or refused. */
+import { STATUS_CODES } from 'node:http'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Refusal } from '../handshake/refusal.ts'
+import { formatRefusal } from '../handshake/response.ts'
+import { Deadline } from './deadlines.ts'
+
+/** Bytes that a client may send ahead while `accept` thinks; beyond it the client is slowed down. */
+const MAX_EARLY = 64 * 1024
+
+/** Frees the socket of what HTTP has set up on it. */
+export function takeOver(socket: Duplex): void {
+  if (socket instanceof Socket) {
+    socket.setTimeout(0)
+    socket.setNoDelay(true)
+  }
+}
+
+/**
+ * Sends the refusal and ends the connection. Input is read and thrown away until the client ends too, at most for
+ * `closingTime` milliseconds: a socket closed with unread input is reset, and the client might lose the answer.
+ */
+export function refuseUpgrade(socket: Duplex, refusal: Refusal, closingTime: number): void {
+  socket.on('error', ignore)
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const deadline = new Deadline({ onDeadline: () => socket.destroy() })
+  deadline.set(closingTime)
+  socket.on('close', () => deadline.clear())
+  socket.end(formatRefusal(refusal, STATUS_CODES[refusal.status] ?? ''))
+  socket.resume()
+}
+
+function ignore(): void {}
+
+/** A handshake that waits for an answer: keeps what the client sends ahead, and sees when it goes away. */
+export class PendingUpgrade {
+  readonly #socket: Duplex
+  readonly #deadline: Deadline
+  readonly #onGone: () => void
+  #early: Buffer[]
+  #size: number
+  readonly #onData = (chunk: Buffer): void => {
+    this.#early.push(chunk)
+    this.#size += chunk.length
+    if (this.#size >= MAX_EARLY) this.#socket.pause()
+  }
+  readonly #onLost = (): void => {
+    this.#release()
+    this.#socket.destroy()
+    this.#onGone()
+  }
+
+  /**
+   * @param time milliseconds until `onTimeout`, once
+   * @param onGone the client went away; nothing else is called any more
+   */
+  constructor(socket: Duplex, head: Buffer, time: number, onTimeout: () => void, onGone: () => void) {
+    this.#socket = socket
+    this.#early = [head]
+    this.#size = head.length
+    this.#onGone = onGone
+    this.#deadline = new Deadline({ onDeadline: onTimeout })
+    this.#deadline.set(time)
+    socket.on('data', this.#onData)
+    socket.on('end', this.#onLost)
+    socket.on('error', this.#onLost)
+    socket.on('close', this.#onLost)
+  }
+
+  /** The answer is there: lets go of the socket, paused, and returns what came ahead. */
+  finish(): Buffer {
+    this.#release()
+    return Buffer.concat(this.#early)
+  }
+
+  #release(): void {
+    this.#deadline.clear()
+    const socket = this.#socket
+    socket.off('data', this.#onData)
+    socket.off('end', this.#onLost)
+    socket.off('error', this.#onLost)
+    socket.off('close', this.#onLost)
+    // A destroyed socket may have an error yet to tell.
+    socket.on('error', ignore)
+    socket.pause()
+  }
+}

@@ -1,0 +1,67 @@
+/** Messages pulled with `for await`: while nobody takes them, the peer is slowed down instead of being buffered. */
+import type { Message } from './message.ts'
+
+/** Messages that were read together may wait here, up to so many, or so many bytes or characters of them. */
+const MAX_WAITING = 16
+const MAX_WAITING_SIZE = 64 * 1024
+
+/** Where the messages come from. */
+export interface MessageSource {
+  hold(): void
+  release(): void
+  /** The iterator wants no more. */
+  detach(): void
+}
+
+export class MessageIterator implements AsyncIterableIterator<Message> {
+  readonly #source: MessageSource
+  #waiting: Message[] = []
+  #waitingSize = 0
+  #takers: ((result: IteratorResult<Message, undefined>) => void)[] = []
+  #ended = false
+
+  constructor(source: MessageSource) {
+    this.#source = source
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  push(message: Message): void {
+    const taker = this.#takers.shift()
+    if (taker !== undefined) {
+      taker({ done: false, value: message })
+      return
+    }
+    this.#waiting.push(message)
+    this.#waitingSize += message.length
+    if (this.#waiting.length >= MAX_WAITING || this.#waitingSize >= MAX_WAITING_SIZE) this.#source.hold()
+  }
+
+  /** No more messages will come; those that wait are still handed over. */
+  end(): void {
+    this.#ended = true
+    for (const taker of this.#takers) taker({ done: true, value: undefined })
+    this.#takers = []
+  }
+
+  next(): Promise<IteratorResult<Message, undefined>> {
+    const message = this.#waiting.shift()
+    if (message !== undefined) {
+      this.#waitingSize -= message.length
+      if (this.#waiting.length === 0) this.#source.release()
+      return Promise.resolve({ done: false, value: message })
+    }
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined })
+    return new Promise(resolve => this.#takers.push(resolve))
+  }
+
+  /** The loop was left: messages that still wait are dropped, and later ones go to the `message` callback again. */
+  return(): Promise<IteratorResult<Message, undefined>> {
+    this.#waiting = []
+    this.end()
+    this.#source.detach()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+}

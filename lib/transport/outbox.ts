@@ -1,0 +1,230 @@
+/** The bytes on their way to one transport: filled frame by frame, written once a read or tick, with backpressure. */
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Output } from '../protocol/output.ts'
+import { flushAtEndOfTick, type Flushable } from './flush-queue.ts'
+
+/** From this many queued bytes on, a sender is asked to wait. */
+export const HIGH_WATER = 64 * 1024
+
+/** Frames of all connections are written into slabs of this many bytes, one after the other. */
+const SLAB_SIZE = 64 * 1024
+/** Pieces up to this many bytes are copied together where a batch has several: a vectored write costs more. */
+const GATHER_UP_TO = 4 * 1024
+
+/** What an Outbox calls. */
+export interface OutboxOwner {
+  /** Bytes are being written now. */
+  onFlush(): void
+  /** The transport takes more than it did: answers that waited may go. */
+  onUnblocked(): void
+  /** A sender that was asked to wait may go on. */
+  onDrain(): void
+}
+
+let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
+let slabUsed = 0
+
+export class Outbox implements Output, Flushable {
+  readonly #owner: OutboxOwner
+  readonly #transport: Duplex
+  /** Whether bytes that a write took at once are free again: true of a kernel's socket, not of a stream in general. */
+  readonly #copiesOnWrite: boolean
+  /** The last piece of the batch: `#piece[#start, #end)`. */
+  #piece: Buffer = EMPTY
+  #start = 0
+  #end = 0
+  /** The pieces before it, in order; undefined as long as there is one piece. */
+  #earlier: Buffer[] | undefined
+  #size = 0
+  /** While a read is being handled, which ends with a flush anyway. */
+  #corked = false
+  #flushQueued = false
+  /** Somebody was asked to wait. */
+  #drainWanted = false
+  #drainQueued = false
+  #waiters: { resolve(): void; reject(error: Error): void }[] | undefined
+
+  constructor(transport: Duplex, owner: OutboxOwner) {
+    this.#owner = owner
+    this.#transport = transport
+    this.#copiesOnWrite = transport instanceof Socket && !('encrypted' in transport)
+  }
+
+  /** Bytes in the batch. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Bytes in the batch and in the transport's own queue. */
+  get queued(): number {
+    return this.#size + this.#transport.writableLength
+  }
+
+  get memory(): Buffer {
+    return slab
+  }
+
+  get blocked(): boolean {
+    return this.#transport.writableNeedDrain
+  }
+
+  reserve(size: number): number {
+    if (SLAB_SIZE - slabUsed < size) {
+      slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
+      slabUsed = 0
+    }
+    return slabUsed
+  }
+
+  commit(size: number): void {
+    this.appendRange(slab, slabUsed, slabUsed + size)
+    slabUsed += size
+  }
+
+  append(bytes: Buffer): void {
+    this.appendRange(bytes, 0, bytes.length)
+  }
+
+  /** `bytes[start, end)` goes out by reference; next to the last piece in the same memory it is one piece with it. */
+  appendRange(bytes: Buffer, start: number, end: number): void {
+    if (this.#piece === bytes && this.#end === start) {
+      this.#end = end
+    } else {
+      if (this.#size > 0) (this.#earlier ??= []).push(this.#piece.subarray(this.#start, this.#end))
+      this.#piece = bytes
+      this.#start = start
+      this.#end = end
+    }
+    this.#size += end - start
+  }
+
+  /** Until `uncork`, the batch only grows. */
+  cork(): void {
+    this.#corked = true
+  }
+
+  uncork(): void {
+    this.#corked = false
+    this.flush()
+  }
+
+  /** The batch is written at the end of this tick, or of the read that is being handled. */
+  queueFlush(): void {
+    if (this.#corked || this.#flushQueued) return
+    this.#flushQueued = true
+    flushAtEndOfTick(this)
+  }
+
+  /** A message has been added: sees to it that it leaves in time. False where the sender should wait for `onDrain`. */
+  settle(): boolean {
+    if (this.#size >= HIGH_WATER) this.#write()
+    this.queueFlush()
+    if (this.queued < HIGH_WATER) return true
+    this.#drainWanted = true
+    return false
+  }
+
+  /** Resolves when nobody has to wait; rejects if `end` comes first. */
+  drained(): Promise<void> {
+    if (!this.#drainWanted) return Promise.resolve()
+    return new Promise((resolve, reject) => (this.#waiters ??= []).push({ resolve, reject }))
+  }
+
+  /** Nobody will be able to go on. */
+  end(): void {
+    this.#drainWanted = false
+    for (const waiter of this.#takeWaiters()) waiter.reject(closedError())
+  }
+
+  flush(): void {
+    this.#flushQueued = false
+    this.#write()
+    if (this.#drainWanted && !this.#drainQueued && !this.blocked) {
+      // Not in this tick: a callback that sends whenever it may would let nobody else run.
+      this.#drainQueued = true
+      setImmediate(Outbox.#drainLater, this)
+    }
+  }
+
+  /** The transport says that it takes more. */
+  unblocked(): void {
+    this.#drainQueued = false
+    if (this.blocked) return
+    this.#owner.onUnblocked()
+    if (this.#size > 0) this.queueFlush()
+    if (!this.#drainWanted) return
+    this.#drainWanted = false
+    for (const waiter of this.#takeWaiters()) waiter.resolve()
+    this.#owner.onDrain()
+  }
+
+  static #drainLater(outbox: Outbox): void {
+    outbox.unblocked()
+  }
+
+  #takeWaiters(): { resolve(): void; reject(error: Error): void }[] {
+    const waiters = this.#waiters ?? []
+    this.#waiters = undefined
+    return waiters
+  }
+
+  /** Hands the batch to the transport; what it does not take at once waits in its queue. */
+  #write(): void {
+    if (this.#size === 0) return
+    this.#owner.onFlush()
+    const transport = this.#transport
+    const earlier = this.#earlier
+    const piece = this.#piece
+    const start = this.#start
+    const last = piece.subarray(start, this.#end)
+    const inSlab = piece === slab && this.#end === slabUsed
+    this.#piece = EMPTY
+    this.#start = this.#end = this.#size = 0
+    this.#earlier = undefined
+    if (!transport.writable) return
+    if (earlier === undefined) {
+      this.#writePiece(last)
+      // Taken at once: the memory is free for the next batch.
+      if (inSlab && this.#copiesOnWrite && transport.writableLength === 0) slabUsed = start
+    } else {
+      earlier.push(last)
+      transport.cork()
+      for (const part of gather(earlier)) this.#writePiece(part)
+      transport.uncork()
+    }
+  }
+
+  /** What has to wait gets memory of its own, so that a slow reader's few bytes don't hold a whole slab. */
+  #writePiece(bytes: Buffer): void {
+    const waits = bytes.length < GATHER_UP_TO && bytes.length < bytes.buffer.byteLength && this.#transport.writableLength > 0
+    this.#transport.write(waits ? Buffer.from(bytes) : bytes)
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** Joins neighbouring small pieces; large ones stay as they are. */
+function gather(pieces: readonly Buffer[]): Buffer[] {
+  const parts: Buffer[] = []
+  let small: Buffer[] = []
+  const joinSmall = (): void => {
+    if (small.length > 0) parts.push(small.length === 1 ? small[0] : Buffer.concat(small))
+    small = []
+  }
+  for (const piece of pieces) {
+    if (piece.length <= GATHER_UP_TO) {
+      small.push(piece)
+    } else {
+      joinSmall()
+      parts.push(piece)
+    }
+  }
+  joinSmall()
+  return parts
+}
+
+/** What `drained` rejects with. */
+export function closedError(): Error {
+  return Object.assign(new Error('the connection is closed'), { code: 'connection-closed' })
+}

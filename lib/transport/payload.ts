@@ -1,0 +1,27 @@
+/** What `send`, `ping` and `publish` take as payload, checked. */
+import { MisuseError } from '../protocol/misuse-error.ts'
+
+/** Text as a string; bytes as a Buffer, any view of an ArrayBuffer, or an ArrayBuffer. */
+export type Payload = string | NodeJS.ArrayBufferView | ArrayBufferLike
+
+/** Strings stay; bytes come back as a Uint8Array on the same memory. @throws MisuseError `invalid-argument` */
+export function checkPayload(payload: Payload, argument = 'data'): string | Uint8Array {
+  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload
+  if (ArrayBuffer.isView(payload)) return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
+  if (payload instanceof ArrayBuffer || payload instanceof SharedArrayBuffer) return new Uint8Array(payload)
+  throw new MisuseError(
+    'invalid-argument',
+    `${argument} must be a string, a Buffer, a view of an ArrayBuffer or an ArrayBuffer, and not ${describe(payload)}`
+  )
+}
+
+/** The same, with strings as their UTF-8. */
+export function checkBytes(payload: Payload, argument: string): Uint8Array {
+  const checked = checkPayload(payload, argument)
+  return typeof checked === 'string' ? Buffer.from(checked, 'utf8') : checked
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
+}

@@ -1,0 +1,62 @@
+/** One `upgrade` listener for each HTTP server, for all WebSocket servers attached to it: which path is whose. */
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { REFUSALS } from '../handshake/refusal.ts'
+import { asksForWebSocket, pathOf } from '../handshake/request.ts'
+import { MisuseError } from '../protocol/misuse-error.ts'
+import { refuseUpgrade } from './http1.ts'
+
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** Milliseconds for a client to take a refusal. */
+const REFUSAL_TIME = 10_000
+
+const routers = new WeakMap<HttpServer | HttpsServer, UpgradeRouter>()
+
+/** The router of an HTTP server. */
+export function routerOf(server: HttpServer | HttpsServer): UpgradeRouter {
+  const known = routers.get(server)
+  if (known !== undefined) return known
+  const router = new UpgradeRouter(server)
+  routers.set(server, router)
+  return router
+}
+
+export class UpgradeRouter {
+  readonly #server: HttpServer | HttpsServer
+  /** By path; undefined stands for every path that has no entry of its own. */
+  readonly #listeners = new Map<string | undefined, UpgradeListener>()
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    this.#route(request, socket, head)
+  }
+
+  constructor(server: HttpServer | HttpsServer) {
+    this.#server = server
+  }
+
+  /**
+   * @returns what takes the path back
+   * @throws MisuseError `invalid-state` for a path that is taken
+   */
+  add(path: string | undefined, listener: UpgradeListener): () => void {
+    if (this.#listeners.has(path)) {
+      throw new MisuseError('invalid-state', `${path === undefined ? 'a server for every path' : path} is attached already`)
+    }
+    if (this.#listeners.size === 0) this.#server.on('upgrade', this.#onUpgrade)
+    this.#listeners.set(path, listener)
+    return () => {
+      this.#listeners.delete(path)
+      if (this.#listeners.size === 0) this.#server.off('upgrade', this.#onUpgrade)
+    }
+  }
+
+  #route(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const alone = this.#server.listenerCount('upgrade') === 1
+    // Another protocol's upgrade is for those who listen for it.
+    if (!alone && !asksForWebSocket(request)) return
+    const listener = this.#listeners.get(pathOf(request.url)) ?? this.#listeners.get(undefined)
+    if (listener !== undefined) listener(request, socket, head)
+    else if (alone) refuseUpgrade(socket, REFUSALS.path, REFUSAL_TIME)
+  }
+}
