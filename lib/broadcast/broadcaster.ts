@@ -1,0 +1,114 @@
+/** Messages from one to many: encoded once, the same bytes to every receiver, on this process and through the bus. */
+import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { Opcode } from '../protocol/opcode.ts'
+import type { Connection } from '../transport/connection.ts'
+import type { PublishOptions, TopicHub } from '../transport/connection-setup.ts'
+import { checkPayload, type Payload } from '../transport/payload.ts'
+import type { Bus } from './bus.ts'
+import { encodeShared, type SharedFrame } from './shared-frame.ts'
+import { Topics } from './topics.ts'
+
+/** In place of a topic's length: the message is for everybody. */
+const EVERYBODY = 0xffff
+/** The length of a topic stands in front of it, in so many bytes. */
+const PREFIX = 2
+
+export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
+  readonly #connections: ReadonlySet<Connection<Data>>
+  readonly #topics = new Topics<Connection<Data>>()
+  readonly #bus: Bus | undefined
+  readonly #channel: string
+  readonly #unsubscribe: (() => void) | undefined
+
+  /** @param channel what sets this server apart from others on the same bus */
+  constructor(connections: ReadonlySet<Connection<Data>>, bus: Bus | undefined, channel: string) {
+    this.#connections = connections
+    this.#bus = bus
+    this.#channel = channel
+    this.#unsubscribe = bus?.subscribe(channel, bytes => this.#receive(bytes))
+  }
+
+  subscribe(connection: Connection<Data>, topic: string): void {
+    this.#topics.subscribe(connection, checkTopic(topic))
+  }
+
+  unsubscribe(connection: Connection<Data>, topic: string): void {
+    this.#topics.unsubscribe(connection, checkTopic(topic))
+  }
+
+  /** The connection is over. */
+  leave(connection: Connection<Data>): void {
+    this.#topics.leave(connection)
+  }
+
+  /** To everybody who takes part in the topic but `except`; returns to how many of this process. */
+  publish(topic: string, data: Payload, options: PublishOptions, except: Connection<Data> | undefined): number {
+    return this.#send(checkTopic(topic), data, options, except)
+  }
+
+  /** To every connection but `except`; returns to how many of this process. */
+  broadcast(data: Payload, options: PublishOptions, except: Connection<Data> | undefined): number {
+    return this.#send(undefined, data, options, except)
+  }
+
+  /** Leaves the bus. */
+  close(): void {
+    this.#unsubscribe?.()
+  }
+
+  #send(
+    topic: string | undefined,
+    data: Payload,
+    options: PublishOptions,
+    except: Connection<Data> | undefined
+  ): number {
+    const scope = checkScope(options.scope)
+    const payload = checkPayload(data)
+    const binary = options.binary ?? typeof payload !== 'string'
+    const frame = encodeShared(binary ? Opcode.binary : Opcode.text, payload)
+    if (scope === 'global') this.#bus?.publish(this.#channel, pack(topic, frame))
+    return deliver(this.#receivers(topic), frame, except)
+  }
+
+  #receive(packed: Buffer): void {
+    const length = packed.readUInt16BE(0)
+    const topic = length === EVERYBODY ? undefined : packed.toString('utf8', PREFIX, PREFIX + length)
+    const start = length === EVERYBODY ? PREFIX : PREFIX + length
+    deliver(this.#receivers(topic), { bytes: packed, start, end: packed.length }, undefined)
+  }
+
+  #receivers(topic: string | undefined): Iterable<Connection<Data>> {
+    return topic === undefined ? this.#connections : this.#topics.members(topic)
+  }
+}
+
+/** Appends the frame to every receiver's batch; it leaves at the end of the tick, with others of the same tick. */
+export function deliver<Receiver extends { sendFrame(bytes: Buffer, start: number, end: number): boolean }>(
+  receivers: Iterable<Receiver>,
+  frame: SharedFrame,
+  except: Receiver | undefined
+): number {
+  const { bytes, start, end } = frame
+  let count = 0
+  for (const receiver of receivers) {
+    if (receiver !== except && receiver.sendFrame(bytes, start, end)) count++
+  }
+  return count
+}
+
+function pack(topic: string | undefined, { bytes, start, end }: SharedFrame): Buffer {
+  const prefix = Buffer.alloc(PREFIX)
+  const name = Buffer.from(topic ?? '', 'utf8')
+  prefix.writeUInt16BE(topic === undefined ? EVERYBODY : name.length)
+  return Buffer.concat([prefix, name, bytes.subarray(start, end)])
+}
+
+function checkTopic(topic: string): string {
+  if (typeof topic === 'string' && topic.length < 256) return topic
+  throw new MisuseError('invalid-argument', 'topic must be a string of at most 255 characters')
+}
+
+function checkScope(scope: PublishOptions['scope']): 'local' | 'global' {
+  if (scope === undefined || scope === 'local' || scope === 'global') return scope ?? 'local'
+  throw new MisuseError('invalid-argument', `scope must be 'local' or 'global', and not ${show(scope)}`)
+}

@@ -1,0 +1,106 @@
+/** The options of a WebSocketServer, and their check. */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Bus } from './broadcast/bus.ts'
+import { isToken } from './handshake/grammar.ts'
+import { checkOriginPolicy, type OriginPolicy } from './handshake/origin.ts'
+import type { Refusal } from './handshake/refusal.ts'
+import type { Acceptance } from './handshake/response.ts'
+import { resolveLimits, type LimitOptions, type Limits } from './limits.ts'
+import { MisuseError, show } from './protocol/misuse-error.ts'
+import type { Connection } from './transport/connection.ts'
+import type { Message } from './transport/message.ts'
+
+/** What an `accept` callback is asked about. */
+export interface UpgradeRequest {
+  /** The request's target, query included. */
+  readonly url: string
+  /** The part in front of the query. */
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly host: string
+  /** The page's origin; undefined for clients that are not browsers. */
+  readonly origin: string | undefined
+  /** The subprotocols offered, in the client's order of preference. */
+  readonly protocols: readonly string[]
+  readonly remoteAddress: string | undefined
+  /** The request itself. It is let go once the connection is open: keep what you need in `data`. */
+  readonly raw: IncomingMessage
+}
+
+/** What `accept` may return: nothing for yes, choices, or what `refuse` made. */
+export type Decision<Data> = (Acceptance & { readonly data?: Data | undefined }) | Refusal | undefined | void
+
+export interface ServerOptions<Data> {
+  /** The one path served, such as `/chat`; 404 for others. Default: every path. */
+  readonly path?: string | undefined
+  /**
+   * Which pages may connect: a list of origins (`https://example.org`), a function, or 'any'. Default: pages of the
+   * host and port that they connect to. Clients that send no Origin are no browsers, and pass.
+   */
+  readonly origins?: OriginPolicy | undefined
+  /** Subprotocols in order of preference: the first that a client offers is agreed on, unless `accept` chooses. */
+  readonly protocols?: readonly string[] | undefined
+  /** May answer a handshake, or a promise of the answer; what it throws is answered with 500. */
+  readonly accept?: ((request: UpgradeRequest) => Decision<Data> | Promise<Decision<Data>>) | undefined
+  /** A connection is open. What is sent here leaves together with the handshake's answer. */
+  readonly open?: ((socket: Connection<Data>) => unknown) | undefined
+  /** A message: a string for text, a Buffer of its own for binary. */
+  readonly message?: ((socket: Connection<Data>, data: Message) => unknown) | undefined
+  /** After a `send` that returned false: go on. */
+  readonly drain?: ((socket: Connection<Data>) => unknown) | undefined
+  /**
+   * Once for each opened connection: it is over. 1006 where there was no closing handshake; `reason` says why if that
+   * is known here (`slow-consumer`, `close-timeout`, `terminated`, or the code of a network error).
+   */
+  readonly close?: ((socket: Connection<Data>, code: number, reason: string) => unknown) | undefined
+  /**
+   * A callback of yours threw or rejected, which closes its connection with 1011; or a peer broke the protocol (a
+   * Violation). `socket` is null for `accept` and `origins`. Default: your callbacks' errors become process warnings.
+   */
+  readonly error?: ((socket: Connection<Data> | null, error: unknown) => void) | undefined
+  readonly limits?: LimitOptions | undefined
+  /** Carries what is published with scope 'global' to other processes: `clusterBus()`. Default: none. */
+  readonly bus?: Bus | undefined
+}
+
+/** The options as a server uses them. */
+export interface CheckedOptions<Data> extends Omit<ServerOptions<Data>, 'limits' | 'protocols'> {
+  readonly limits: Limits
+  readonly protocols: readonly string[]
+}
+
+const CALLBACKS = ['accept', 'open', 'message', 'drain', 'close', 'error'] as const
+const NAMES: readonly string[] = [...CALLBACKS, 'path', 'origins', 'protocols', 'limits', 'bus']
+
+/** @throws MisuseError `invalid-option`, naming the option and what it may be */
+export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions<Data> {
+  for (const name of Object.keys(options)) {
+    if (!NAMES.includes(name)) throw invalid(`${name} is no option; there are ${NAMES.join(', ')}`)
+  }
+  for (const name of CALLBACKS) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(`${name} must be a function`)
+  }
+  checkPath(options.path)
+  const protocols: unknown = options.protocols ?? []
+  if (!Array.isArray(protocols) || !protocols.every(name => typeof name === 'string' && isToken(name))) {
+    throw invalid('protocols must be a list of tokens (letters, digits and !#$%&\'*+-.^_`|~)')
+  }
+  return {
+    ...options,
+    origins: checkOriginPolicy(options.origins),
+    protocols: [...protocols] as string[],
+    limits: resolveLimits(options.limits),
+  }
+}
+
+/** @throws MisuseError `invalid-option` for a path that no request can have */
+export function checkPath(path: unknown): void {
+  if (path === undefined) return
+  if (typeof path !== 'string' || !path.startsWith('/') || path.includes('?')) {
+    throw invalid(`path must be a string that begins with / and has no query, and not ${show(path)}`)
+  }
+}
+
+function invalid(sentence: string): MisuseError {
+  return new MisuseError('invalid-option', sentence)
+}

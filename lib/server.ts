@@ -1,0 +1,324 @@
+/** The server: handshakes in, connections with callbacks out; on a port of its own or on somebody's HTTP server. */
+import {
+  createServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { AddressInfo, ListenOptions } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Broadcaster } from './broadcast/broadcaster.ts'
+import { Refusal, REFUSALS } from './handshake/refusal.ts'
+import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
+import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
+import { checkAmount } from './protocol/amount.ts'
+import { MisuseError } from './protocol/misuse-error.ts'
+import { Violation } from './protocol/violation.ts'
+import { checkOptions, checkPath, type CheckedOptions, type Decision, type ServerOptions, type UpgradeRequest } from './server-options.ts'
+import { Connection } from './transport/connection.ts'
+import type { ConnectionHandlers, PublishOptions } from './transport/connection-setup.ts'
+import { PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
+import type { Payload } from './transport/payload.ts'
+import { routerOf } from './transport/upgrade-router.ts'
+
+export interface CloseOptions {
+  /** The close code that every peer gets. Default 1001, going away. */
+  readonly code?: number | undefined
+  /** Milliseconds for the closing handshakes; then what is left is dropped. Default: `limits.closingTime`. */
+  readonly timeout?: number | undefined
+}
+
+export interface AttachOptions {
+  /** The path served on this HTTP server. Default: the server's own `path` option. */
+  readonly path?: string | undefined
+}
+
+export class WebSocketServer<Data = unknown> {
+  readonly #options: CheckedOptions<Data>
+  readonly #handlers: ConnectionHandlers<Connection<Data>>
+  readonly #connections = new Set<Connection<Data>>()
+  readonly #broadcaster: Broadcaster<Data>
+  readonly #pending = new Set<Pending>()
+  readonly #detachers: (() => void)[] = []
+  /** Connections whose transport is not gone yet, the closed ones included. */
+  #transports = 0
+  #http: HttpServer | undefined
+  #closing: Promise<void> | undefined
+  #onQuiet: (() => void) | undefined
+
+  /** @throws MisuseError `invalid-option`, naming the option and what it may be */
+  constructor(options: ServerOptions<Data> = {}) {
+    const checked = checkOptions(options)
+    this.#options = checked
+    this.#broadcaster = new Broadcaster(this.#connections, checked.bus, `server ${checked.path ?? '*'}`)
+    this.#handlers = {
+      ...(checked.open && { open: checked.open }),
+      ...(checked.message && { message: checked.message }),
+      ...(checked.drain && { drain: checked.drain }),
+      close: (socket, code, reason) => {
+        this.#connections.delete(socket)
+        this.#broadcaster.leave(socket)
+        return checked.close?.(socket, code, reason)
+      },
+      failed: (socket, error) => this.#report(socket, error),
+      gone: () => {
+        this.#transports--
+        this.#checkQuiet()
+      },
+    }
+  }
+
+  /** The open connections. */
+  get connections(): ReadonlySet<Connection<Data>> {
+    return this.#connections
+  }
+
+  /** Where `listen` listens: an address and port, or the path of a unix socket; null if it does not. */
+  get address(): AddressInfo | string | null {
+    return this.#http?.address() ?? null
+  }
+
+  /**
+   * Listens on a port or unix socket of its own; a plain HTTP request there is answered with 426.
+   *
+   * @param options what `net.Server.listen` takes: `port` (0 for any free one), `host`, `path`, `fd`, `backlog`, …
+   * @returns where it listens; rejects with the system's error, such as EADDRINUSE
+   * @throws MisuseError `invalid-state` where it listens already or is closed
+   */
+  async listen(options: ListenOptions & { fd?: number }): Promise<AddressInfo | string | null> {
+    if (this.#http !== undefined || this.#closing !== undefined) {
+      throw new MisuseError('invalid-state', 'listen can be called once, and not after close')
+    }
+    const time = finite(this.#options.limits.handshakeTime)
+    const http = createServer(
+      { headersTimeout: time, requestTimeout: time, connectionsCheckingInterval: Math.max(50, Math.min(1000, time / 4)) },
+      answerPlainRequest
+    )
+    this.#http = http
+    http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
+    try {
+      await new Promise<void>((resolve, reject) => {
+        http.once('error', reject)
+        http.listen(options, () => {
+          http.off('error', reject)
+          resolve()
+        })
+      })
+    } catch (error) {
+      this.#http = undefined
+      throw error
+    }
+    http.on('error', error => this.#report(null, error))
+    return this.address
+  }
+
+  /**
+   * Serves the upgrades of an HTTP server that is somebody else's: its requests, its other upgrades and its end stay
+   * theirs. Several servers may share one, by path. A path that nobody serves is answered with 404, but only when
+   * nobody else listens for upgrades.
+   *
+   * @throws MisuseError `invalid-option` for a path that no request can have, `invalid-state` for a path that is taken
+   */
+  attach(server: HttpServer | HttpsServer, options: AttachOptions = {}): this {
+    checkPath(options.path)
+    const path = options.path ?? this.#options.path
+    const detach = routerOf(server).add(path, (request, socket, head) => this.#handshake(request, socket, head))
+    this.#detachers.push(detach)
+    return this
+  }
+
+  /** Takes over one request from an `upgrade` event of yours, whatever happens to it: it is answered here. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { path } = this.#options
+    if (path !== undefined && pathOf(request.url) !== path) this.#refuse(socket, REFUSALS.path)
+    else this.#handshake(request, socket, head)
+  }
+
+  /** Sends to everybody who takes part in the topic; returns to how many of this process. */
+  publish(topic: string, data: Payload, options: PublishOptions = {}): number {
+    return this.#broadcaster.publish(topic, data, options, undefined)
+  }
+
+  /** Sends to every connection but `except`; returns to how many of this process. */
+  broadcast(data: Payload, options: PublishOptions & { readonly except?: Connection<Data> | undefined } = {}): number {
+    return this.#broadcaster.broadcast(data, options, options.except)
+  }
+
+  /**
+   * Stops accepting (new handshakes get 503), starts the closing handshake with every peer, and drops what is left
+   * after `timeout`. Resolves when nothing is left; a second call gives the same promise.
+   *
+   * @throws MisuseError `invalid-option` for a code that may not travel or a timeout that is no amount of milliseconds
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    const timeout = checkAmount('timeout', options.timeout ?? this.#options.limits.closingTime, 'milliseconds')
+    this.#closing ??= this.#shutDown(options.code ?? 1001, timeout)
+    return this.#closing
+  }
+
+  async #shutDown(code: number, timeout: number): Promise<void> {
+    for (const detach of this.#detachers) detach()
+    for (const pending of this.#pending) pending.refuse(REFUSALS.closing)
+    for (const connection of this.#connections) connection.closeWithin(timeout, code)
+    const http = this.#http
+    const stopped =
+      http === undefined ? undefined : new Promise<void>(resolve => void http.close(() => resolve()))
+    const quiet = new Promise<void>(resolve => {
+      this.#onQuiet = resolve
+    })
+    this.#checkQuiet()
+    // Requests that never end would keep the HTTP server open.
+    http?.closeAllConnections()
+    await quiet
+    await stopped
+    this.#broadcaster.close()
+  }
+
+  #checkQuiet(): void {
+    if (this.#transports === 0) this.#onQuiet?.()
+  }
+
+  #handshake(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    takeOver(socket)
+    if (this.#closing !== undefined) {
+      this.#refuse(socket, REFUSALS.closing)
+      return
+    }
+    const { accept, origins } = this.#options
+    try {
+      const offer = readRequest(request, origins)
+      if (offer instanceof Refusal) {
+        this.#refuse(socket, offer)
+        return
+      }
+      const decision = accept?.(describeRequest(request, offer))
+      if (isThenable(decision)) this.#await(Promise.resolve(decision), offer, socket, head)
+      else this.#conclude(decision, offer, socket, head)
+    } catch (error) {
+      this.#report(null, error)
+      this.#refuse(socket, REFUSALS.failure)
+    }
+  }
+
+  /** Waits for the answer of an asynchronous `accept`. */
+  #await(decision: Promise<Decision<Data>>, offer: HandshakeOffer, socket: Duplex, head: Buffer): void {
+    let settled = false
+    const settle = (): Buffer | undefined => {
+      if (settled) return undefined
+      settled = true
+      this.#pending.delete(entry)
+      return upgrade.finish()
+    }
+    const entry: Pending = {
+      refuse: refusal => {
+        if (settle() !== undefined) this.#refuse(socket, refusal)
+      },
+    }
+    const upgrade = new PendingUpgrade(
+      socket,
+      head,
+      this.#options.limits.handshakeTime,
+      () => entry.refuse(REFUSALS.timeout),
+      () => {
+        settled = true
+        this.#pending.delete(entry)
+      }
+    )
+    this.#pending.add(entry)
+    decision.then(
+      answer => {
+        const early = settle()
+        if (early === undefined) return
+        try {
+          this.#conclude(answer, offer, socket, early)
+        } catch (error) {
+          this.#report(null, error)
+          this.#refuse(socket, REFUSALS.failure)
+        }
+      },
+      error => {
+        this.#report(null, error)
+        entry.refuse(REFUSALS.failure)
+      }
+    )
+  }
+
+  #conclude(decision: Decision<Data>, offer: HandshakeOffer, socket: Duplex, early: Buffer): void {
+    if (decision instanceof Refusal) {
+      this.#refuse(socket, decision)
+      return
+    }
+    if (decision !== undefined && (typeof decision !== 'object' || decision === null)) {
+      throw new MisuseError('invalid-argument', 'accept must return nothing, an object of choices, or what refuse() made')
+    }
+    const chosen = decision?.protocol
+    const protocol = chosen === undefined ? chooseProtocol(offer.protocols, this.#options.protocols) : (chosen ?? '')
+    const greeting = formatAcceptance(offer, protocol, decision?.headers)
+    if (socket.destroyed) return
+    const connection = new Connection<Data>({
+      role: 'server',
+      transport: socket,
+      handlers: this.#handlers,
+      limits: this.#options.limits,
+      hub: this.#broadcaster,
+      protocol,
+      data: decision?.data as Data,
+      greeting,
+    })
+    this.#connections.add(connection)
+    this.#transports++
+    connection.start(early)
+  }
+
+  #refuse(socket: Duplex, refusal: Refusal): void {
+    refuseUpgrade(socket, refusal, this.#options.limits.closingTime)
+  }
+
+  #report(socket: Connection<Data> | null, error: unknown): void {
+    const { error: callback } = this.#options
+    try {
+      if (callback !== undefined) callback(socket, error)
+      else if (!(error instanceof Violation)) process.emitWarning(toError(error))
+    } catch (second) {
+      process.emitWarning(toError(second))
+    }
+  }
+}
+
+/** A handshake that waits for `accept`. */
+interface Pending {
+  refuse(refusal: Refusal): void
+}
+
+function isThenable<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function describeRequest(request: IncomingMessage, offer: HandshakeOffer): UpgradeRequest {
+  return {
+    url: request.url ?? '',
+    path: pathOf(request.url),
+    headers: request.headers,
+    host: offer.host,
+    origin: offer.origin,
+    protocols: offer.protocols,
+    remoteAddress: request.socket.remoteAddress,
+    raw: request,
+  }
+}
+
+function answerPlainRequest(_: IncomingMessage, response: ServerResponse): void {
+  const { status, headers, body } = REFUSALS.upgrade
+  response.writeHead(status, { ...headers, connection: 'upgrade, close', 'content-type': 'text/plain; charset=utf-8' })
+  response.end(body)
+}
+
+/** Node's HTTP server takes 0 for no timeout. */
+function finite(time: number): number {
+  return time === Infinity ? 0 : time
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
