@@ -1,0 +1,314 @@
+/** The entry point `kore-ws/kore`: the websocket calls of Kore, with Kore's documented meaning and the RFC's rules. */
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import { deliver } from './broadcast/broadcaster.ts'
+import { clusterBus } from './broadcast/cluster-bus.ts'
+import { encodeShared } from './broadcast/shared-frame.ts'
+import { Refusal, REFUSALS } from './handshake/refusal.ts'
+import { readRequest, type HandshakeOffer } from './handshake/request.ts'
+import { formatAcceptance } from './handshake/response.ts'
+import { config } from './kore/config.ts'
+import { KoreConnection, type OnConnect, type OnDisconnect, type OnMessage } from './kore/connection.ts'
+import {
+  CONN_STATE_DISCONNECTING,
+  KORE_RESULT_ERROR,
+  WEBSOCKET_BROADCAST_GLOBAL,
+  WEBSOCKET_OP_BINARY,
+  WEBSOCKET_OP_CLOSE,
+  WEBSOCKET_OP_PING,
+  WEBSOCKET_OP_PONG,
+  WEBSOCKET_OP_TEXT,
+} from './kore/constants.ts'
+import { checkCallback, resolveCallback } from './kore/modules.ts'
+import {
+  answer,
+  checkOpen,
+  isOpen,
+  keepWaiting,
+  kore_request,
+  responseHeaders,
+  takeRequest,
+  type KoreRequest,
+} from './kore/request.ts'
+import { CloseCode } from './protocol/close-code.ts'
+import { parseClosePayload } from './protocol/close-payload.ts'
+import { MisuseError, show } from './protocol/misuse-error.ts'
+import { MAX_CONTROL_PAYLOAD } from './protocol/opcode.ts'
+import { Violation } from './protocol/violation.ts'
+import { Connection } from './transport/connection.ts'
+import type { ConnectionHandlers } from './transport/connection-setup.ts'
+import { checkPayload, type Payload } from './transport/payload.ts'
+import { routerOf } from './transport/upgrade-router.ts'
+
+export { startWorkers, type WorkerPool } from './broadcast/workers.ts'
+export { relayBroadcasts } from './broadcast/cluster-bus.ts'
+export * from './kore/constants.ts'
+export { config } from './kore/config.ts'
+export type { KoreConnection, OnConnect, OnDisconnect, OnMessage } from './kore/connection.ts'
+export { kore_load } from './kore/modules.ts'
+export { http_response, http_response_header, kore_request, type KoreRequest } from './kore/request.ts'
+
+/** Takes an upgrade request: calls `kore_websocket_handshake` or `http_response`, now or before its promise resolves. */
+export type KoreHandler = (request: KoreRequest) => unknown
+
+const CHANNEL = 'kore'
+const live = new Set<KoreConnection>()
+/** Connections whose transport is not gone yet, the closed ones included. */
+let transports = 0
+const onQuiet: (() => void)[] = []
+let onBus: (() => void) | undefined
+let onError: ((error: unknown, c: KoreConnection | null) => void) | undefined
+
+/** The websocket connections of this worker, oldest first: walk it for rooms, as Kore programs walk `connections`. */
+export const connections: ReadonlySet<KoreConnection> = live
+
+/**
+ * Answers an upgrade request with the handshake. onconnect runs inside this call; what it sends arrives right behind the
+ * 101 response. onmessage gets TEXT and BINARY messages; ondisconnect runs exactly once.
+ *
+ * A request that is no good handshake is refused as RFC 6455 says. A callback name that no loaded module has, or a
+ * response header that can't be sent, is answered with 500 and reported to `kore_onerror`. Either way no callback runs,
+ * nobody else is harmed, and `request.status` tells the outcome.
+ *
+ * @param request what the `upgrade` event or `kore_attach` gave
+ * @param onconnect a function, the name of one in a module given to `kore_load`, or null; so for the others
+ * @throws MisuseError `invalid-argument` for a callback of another type, `invalid-state` where the request is answered
+ */
+export function kore_websocket_handshake(
+  request: IncomingMessage,
+  onconnect: OnConnect | string | null,
+  onmessage: OnMessage | string | null,
+  ondisconnect: OnDisconnect | string | null
+): void {
+  checkCallback('onconnect', onconnect)
+  checkCallback('onmessage', onmessage)
+  checkCallback('ondisconnect', ondisconnect)
+  const koreRequest = kore_request(request)
+  checkOpen(request)
+  // A client that went away meanwhile is forgotten.
+  if (!isOpen(request)) return
+  try {
+    const offer = readRequest(request, config.websocket_origins)
+    if (offer instanceof Refusal) {
+      answer(request, offer)
+      return
+    }
+    const { owner } = koreRequest
+    owner.ws_connect = resolveCallback('onconnect', onconnect)
+    owner.ws_message = resolveCallback('onmessage', onmessage)
+    owner.ws_disconnect = resolveCallback('ondisconnect', ondisconnect)
+    accept(koreRequest, offer)
+  } catch (error) {
+    report(error, null)
+    answer(request, REFUSALS.failure)
+  }
+}
+
+/**
+ * Sends a frame. TEXT and BINARY are messages, PING and PONG control frames; CLOSE, with a close frame's payload, starts
+ * the closing handshake. The data is copied.
+ *
+ * @param length how many bytes of `data`; all of them without it
+ * @returns as `Connection.send`: false to wait, or where the connection is no longer open
+ * @throws MisuseError `invalid-argument` for another op, a length that `data` does not have, text that is not UTF-8, or
+ *   a control frame of over 125 bytes
+ */
+export function kore_websocket_send(c: KoreConnection, op: number, data: Payload, length?: number): boolean {
+  const payload = cut(data, length)
+  const connection = checkConnection(c).websocket
+  if (connection === undefined) return false
+  switch (op) {
+    case WEBSOCKET_OP_TEXT:
+    case WEBSOCKET_OP_BINARY:
+      return connection.sendLent(op, payload)
+    case WEBSOCKET_OP_PING:
+      return connection.ping(payload)
+    case WEBSOCKET_OP_PONG:
+      return connection.pong(payload)
+    case WEBSOCKET_OP_CLOSE:
+      return sendClose(c, connection, payload)
+    default:
+      throw badOp('WEBSOCKET_OP_TEXT, _BINARY, _PING, _PONG or _CLOSE', op)
+  }
+}
+
+/**
+ * Sends a frame to every websocket connection but `src`, once: those of this worker, or with WEBSOCKET_BROADCAST_GLOBAL
+ * those of all workers. Encoded once; several of one tick leave in one write per receiver.
+ *
+ * @param src a connection that is left out, or null
+ * @param length how many bytes of `data`; null for all of them
+ * @param scope WEBSOCKET_BROADCAST_GLOBAL; anything else is LOCAL, as in Kore
+ * @throws MisuseError `invalid-argument` as `kore_websocket_send`, and for CLOSE
+ */
+export function kore_websocket_broadcast(
+  src: KoreConnection | null,
+  op: number,
+  data: Payload,
+  length: number | null,
+  scope: number
+): void {
+  if (op !== WEBSOCKET_OP_TEXT && op !== WEBSOCKET_OP_BINARY && op !== WEBSOCKET_OP_PING && op !== WEBSOCKET_OP_PONG) {
+    throw badOp('WEBSOCKET_OP_TEXT, _BINARY, _PING or _PONG', op)
+  }
+  const payload = cut(data, length ?? undefined)
+  if (op >= WEBSOCKET_OP_CLOSE && Buffer.byteLength(payload) > MAX_CONTROL_PAYLOAD) {
+    throw new MisuseError('invalid-argument', 'the payload of a control frame must be at most 125 bytes')
+  }
+  const except = src === null ? undefined : checkConnection(src)
+  const frame = encodeShared(op, payload)
+  if (scope === WEBSOCKET_BROADCAST_GLOBAL) clusterBus().publish(CHANNEL, frame.bytes.subarray(frame.start, frame.end))
+  deliver(live, frame, except)
+}
+
+/**
+ * Ends a connection: ondisconnect runs at once and may still send, then the closing handshake starts. No message is
+ * delivered any more. Without effect the second time.
+ */
+export function kore_connection_disconnect(c: KoreConnection): void {
+  const connection = checkConnection(c).websocket
+  if (connection === undefined || !c.markDisconnected()) return
+  connection.runCallback(() => c.ws_disconnect?.(c))
+  live.delete(c)
+  c.markCloseSent()
+  connection.close()
+}
+
+/**
+ * Ends every websocket connection of this worker, as Kore does when it stops: a close frame with `code`, then
+ * ondisconnect as each ends. Resolves when all are gone.
+ *
+ * @param code default 1001, going away
+ * @param timeout milliseconds for the closing handshakes, after which the rest is dropped; default 10,000
+ */
+export function kore_shutdown(code = CloseCode.goingAway, timeout = config.limits.closingTime): Promise<void> {
+  for (const c of live) c.websocket?.closeWithin(timeout, code)
+  return transports === 0 ? Promise.resolve() : new Promise(resolve => onQuiet.push(resolve))
+}
+
+/**
+ * Routes the upgrades of an HTTP server to handlers by path, as Kore's routes do. A handler that throws, or returns
+ * without having answered, is answered with 500; one that returns KORE_RESULT_ERROR after the handshake ends the
+ * connection.
+ *
+ * @returns what takes the routes back
+ */
+export function kore_attach(server: HttpServer | HttpsServer, routes: Readonly<Record<string, KoreHandler>>): () => void {
+  const detachers = Object.entries(routes).map(([path, handler]) =>
+    routerOf(server).add(path, (request, _, head) => void run(handler, kore_request(request, head)))
+  )
+  return () => {
+    for (const detach of detachers) detach()
+  }
+}
+
+/**
+ * Who is told of errors: a callback that threw (its connection is closed with 1011), a name that no module has, a
+ * Violation of a peer. Without it, errors of your own code become process warnings.
+ */
+export function kore_onerror(callback: ((error: unknown, c: KoreConnection | null) => void) | undefined): void {
+  onError = callback
+}
+
+export {
+  kore_attach as attach,
+  kore_connection_disconnect as disconnect,
+  kore_websocket_broadcast as broadcast,
+  kore_websocket_handshake as handshake,
+  kore_websocket_send as send,
+}
+
+const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
+  open: ({ data: c }) => c.ws_connect?.(c),
+  rawMessage({ data: c }, opcode, bytes, start, end) {
+    // After kore_connection_disconnect the peer may still be sending.
+    if (c.ws_message === null || c.state === CONN_STATE_DISCONNECTING) return undefined
+    return c.ws_message(c, opcode, bytes.subarray(start, end), end - start)
+  },
+  close({ data: c }) {
+    c.markCloseSent()
+    try {
+      if (c.markDisconnected()) return c.ws_disconnect?.(c)
+      return undefined
+    } finally {
+      live.delete(c)
+    }
+  },
+  failed: ({ data: c }, error) => report(error, c),
+  gone() {
+    transports--
+    if (transports === 0) for (const resolve of onQuiet.splice(0)) resolve()
+  },
+}
+
+function accept(request: KoreRequest, offer: HandshakeOffer): void {
+  const { 'sec-websocket-protocol': protocols, ...headers } = responseHeaders(request)
+  const protocol = protocols?.[0] ?? ''
+  const greeting = formatAcceptance(offer, protocol, headers)
+  const { socket, early } = takeRequest(request)
+  const c = request.owner
+  const limits = config.limits
+  const connection = new Connection({ role: 'server', transport: socket, handlers, limits, protocol, data: c, greeting })
+  c.become(connection)
+  request.status = 101
+  live.add(c)
+  transports++
+  onBus ??= clusterBus().subscribe(CHANNEL, bytes => deliver(live, { bytes, start: 0, end: bytes.length }, undefined))
+  connection.start(early)
+}
+
+async function run(handler: KoreHandler, request: KoreRequest): Promise<void> {
+  try {
+    let result = handler(request)
+    if (result instanceof Promise) {
+      if (isOpen(request)) keepWaiting(request)
+      result = await result
+    }
+    if (isOpen(request)) answer(request, REFUSALS.failure)
+    else if (result === KORE_RESULT_ERROR) kore_connection_disconnect(request.owner)
+  } catch (error) {
+    report(error, null)
+    if (isOpen(request)) answer(request, REFUSALS.failure)
+    else request.owner.websocket?.fail(CloseCode.internalError, '')
+  }
+}
+
+function sendClose(c: KoreConnection, connection: Connection<KoreConnection>, payload: string | Uint8Array): boolean {
+  const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : Buffer.from(payload)
+  let close
+  try {
+    close = parseClosePayload(bytes, 0, bytes.length)
+  } catch (error) {
+    throw new MisuseError('invalid-argument', `data of a close frame: ${(error as Violation).message}`)
+  }
+  c.markCloseSent()
+  connection.close(close.code === CloseCode.noStatus ? undefined : close.code, close.reason)
+  return true
+}
+
+/** The first `length` bytes of `data`. */
+function cut(data: Payload, length: number | undefined): string | Uint8Array {
+  const payload = checkPayload(data)
+  if (length === undefined) return payload
+  const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
+  if (Number.isSafeInteger(length) && length >= 0 && length <= bytes.length) return bytes.subarray(0, length)
+  throw new MisuseError('invalid-argument', `length must be 0 to ${bytes.length}, the bytes of data, and not ${show(length)}`)
+}
+
+function checkConnection(c: KoreConnection): KoreConnection {
+  if (c instanceof KoreConnection) return c
+  throw new MisuseError('invalid-argument', 'the connection must be one that a callback or request.owner gave')
+}
+
+function badOp(allowed: string, op: number): MisuseError {
+  return new MisuseError('invalid-argument', `op must be ${allowed}, and not ${show(op)}`)
+}
+
+function report(error: unknown, c: KoreConnection | null): void {
+  try {
+    if (onError !== undefined) onError(error, c)
+    else if (!(error instanceof Violation)) process.emitWarning(error instanceof Error ? error : String(error))
+  } catch (second) {
+    process.emitWarning(second instanceof Error ? second : String(second))
+  }
+}
