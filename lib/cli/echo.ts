@@ -1,0 +1,31 @@
+/** `kore-ws echo`: a server that sends every message back, on every path; for trying out clients. */
+import { createServer } from 'node:http'
+import { REFUSALS } from '../handshake/refusal.ts'
+import { WebSocketServer } from '../server.ts'
+import type { Flags, Values } from './flags.ts'
+import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal } from './listen.ts'
+
+export const ECHO_FLAGS = {
+  ...LISTEN_FLAGS,
+  'max-message': { ...MAX_MESSAGE_FLAG, fallback: 16 * 1024 * 1024 },
+} as const satisfies Flags
+
+export async function echo(values: Values): Promise<void> {
+  const server = createServer((_, response) => {
+    const { status, headers, body } = REFUSALS.upgrade
+    response.writeHead(status, { ...headers, connection: 'upgrade, close' }).end(body)
+  })
+  const echoes = new WebSocketServer({
+    // A tool for trying things out: any page may use it.
+    origins: 'any',
+    limits: { messageBytes: Number(values['max-message']) },
+    message: (socket, data) => void socket.send(data),
+  }).attach(server)
+  onSignal(async () => {
+    server.close()
+    server.closeAllConnections()
+    await echoes.close()
+  })
+  const url = await listen(server, Number(values.port), String(values.host))
+  process.stdout.write(`kore-ws echoes on ${url.replace('http', 'ws')}; Ctrl-C ends it\n`)
+}

@@ -1,0 +1,48 @@
+/** What the commands that listen share: their flags, the port, the signals that end them. */
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { UsageError, type Flags } from './flags.ts'
+
+export const LISTEN_FLAGS = {
+  port: { value: 'PORT', help: 'the port; 0 takes any free one', range: [0, 65535], fallback: 8080 },
+  host: { value: 'HOST', help: 'the address to listen on', fallback: '127.0.0.1' },
+} as const satisfies Flags
+
+const MAX_MESSAGE = 2 ** 30
+
+export const MAX_MESSAGE_FLAG = {
+  value: 'BYTES',
+  help: 'the most bytes of one message',
+  range: [0, MAX_MESSAGE],
+} as const
+
+/** Listens and returns the address as a URL. @throws UsageError where the system won't have it */
+export async function listen(server: Server, port: number, host: string): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new UsageError(explain(error, port, host))))
+    server.listen({ port, host }, resolve)
+  })
+  return urlOf(server.address() as AddressInfo)
+}
+
+export function urlOf({ address, port, family }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+function explain(error: NodeJS.ErrnoException, port: number, host: string): string {
+  if (error.code === 'EADDRINUSE') return `Port ${port} of ${host} is in use: choose another with --port.`
+  if (error.code === 'EACCES') return `Port ${port} of ${host} is not allowed to this user: choose another with --port.`
+  return `Can't listen on ${host}, port ${port}: ${error.message}.`
+}
+
+/** Calls `end` once, at the first SIGINT (Ctrl-C) or SIGTERM; the second ends the process at once. */
+export function onSignal(end: () => Promise<void>): void {
+  let ending = false
+  const handle = (): void => {
+    if (ending) process.exit(1)
+    ending = true
+    void end().then(() => process.exit(0))
+  }
+  process.on('SIGINT', handle)
+  process.on('SIGTERM', handle)
+}

@@ -1,0 +1,46 @@
+/** The routes of `serve`: /echo (our API), /chat (Kore's broadcast to all workers), /people (how many are in the chat). */
+import type { Server } from 'node:http'
+import { clusterBus } from '../broadcast/cluster-bus.ts'
+import {
+  broadcast,
+  config,
+  handshake,
+  kore_attach,
+  kore_shutdown,
+  WEBSOCKET_BROADCAST_GLOBAL,
+  type KoreConnection,
+} from '../kore.ts'
+import { WebSocketServer } from '../server.ts'
+import { HeadCount } from './head-count.ts'
+
+/**
+ * Puts the routes on an HTTP server.
+ *
+ * @param maxMessage bytes of one message on both routes; undefined leaves each its default
+ * @returns what closes every connection with 1001 and resolves when all are gone
+ */
+export function attachRoutes(server: Server, maxMessage: number | undefined): () => Promise<void> {
+  const echo = new WebSocketServer({
+    path: '/echo',
+    limits: { messageBytes: maxMessage },
+    message: (socket, data) => void socket.send(data),
+  }).attach(server)
+
+  const people = new WebSocketServer({
+    path: '/people',
+    open: socket => void socket.send(String(count.total)),
+  }).attach(server)
+  const count = new HeadCount(clusterBus(), total => people.broadcast(String(total)))
+
+  if (maxMessage !== undefined) config.websocket_maxframe = maxMessage
+  const onmessage = (c: KoreConnection, op: number, data: Buffer, length: number): void =>
+    broadcast(c, op, data, length, WEBSOCKET_BROADCAST_GLOBAL)
+  kore_attach(server, {
+    '/chat': request => handshake(request, () => count.add(1), onmessage, () => count.add(-1)),
+  })
+
+  return async () => {
+    count.close()
+    await Promise.all([echo.close(), people.close(), kore_shutdown()])
+  }
+}

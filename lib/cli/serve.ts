@@ -1,0 +1,77 @@
+/** `kore-ws serve`: the page with its chat and echo meter, on one process or several workers. */
+import cluster from 'node:cluster'
+import { createServer } from 'node:http'
+import { startWorkers } from '../broadcast/workers.ts'
+import type { Flags, Values } from './flags.ts'
+import { UsageError } from './flags.ts'
+import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal, urlOf } from './listen.ts'
+import { pageListener } from './page.ts'
+import { attachRoutes } from './routes.ts'
+
+const MAX_WORKERS = 1024
+
+export const SERVE_FLAGS = {
+  ...LISTEN_FLAGS,
+  workers: { value: 'N', help: 'worker processes that share the port', range: [1, MAX_WORKERS], fallback: 1 },
+  'max-message': { ...MAX_MESSAGE_FLAG, help: 'the most bytes of one message (default: /echo 16777216, /chat 16384)' },
+} as const satisfies Flags
+
+/** What a worker tells its primary when it can't do its work. */
+interface Trouble {
+  readonly 'kore-ws': 'trouble'
+  readonly sentence: string
+}
+
+export async function serve(values: Values): Promise<void> {
+  const workers = Number(values.workers)
+  if (workers === 1) {
+    announce(await serveHere(values))
+    return
+  }
+  const pool = startWorkers(workers, () => void serveAsWorker(values))
+  if (pool === undefined) return
+  onSignal(() => pool.close())
+  let announced = false
+  cluster.on('listening', (_, { address, port, addressType }) => {
+    if (announced) return
+    announced = true
+    announce(urlOf({ address: address ?? String(values.host), port, family: addressType === 6 ? 'IPv6' : 'IPv4' }))
+  })
+  const trouble = await new Promise<string>(resolve => {
+    cluster.on('message', (_, message: unknown) => {
+      if (isTrouble(message)) resolve(message.sentence)
+    })
+  })
+  await pool.close()
+  throw new UsageError(trouble)
+}
+
+/** Serves in this process; returns the address. */
+async function serveHere(values: Values): Promise<string> {
+  const server = createServer(pageListener())
+  const maxMessage = values['max-message']
+  const closeAll = attachRoutes(server, typeof maxMessage === 'number' ? maxMessage : undefined)
+  onSignal(async () => {
+    server.close()
+    server.closeAllConnections()
+    await closeAll()
+  })
+  return listen(server, Number(values.port), String(values.host))
+}
+
+async function serveAsWorker(values: Values): Promise<void> {
+  try {
+    await serveHere(values)
+  } catch (error) {
+    const trouble: Trouble = { 'kore-ws': 'trouble', sentence: (error as Error).message }
+    process.send?.(trouble)
+  }
+}
+
+function isTrouble(message: unknown): message is Trouble {
+  return typeof message === 'object' && message !== null && 'kore-ws' in message && message['kore-ws'] === 'trouble'
+}
+
+function announce(url: string): void {
+  process.stdout.write(`kore-ws serves ${url}\n  a live chat and an echo meter; WebSocket routes /echo and /chat; Ctrl-C ends it\n`)
+}
