@@ -34,10 +34,11 @@ import { CloseCode } from './protocol/close-code.ts'
 import { parseClosePayload } from './protocol/close-payload.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import { MAX_CONTROL_PAYLOAD } from './protocol/opcode.ts'
-import { Violation } from './protocol/violation.ts'
+import type { Violation } from './protocol/violation.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers } from './transport/connection-setup.ts'
 import { checkPayload, type Payload } from './transport/payload.ts'
+import { reportError } from './transport/report.ts'
 import { routerOf } from './transport/upgrade-router.ts'
 
 export { startWorkers, type WorkerPool } from './broadcast/workers.ts'
@@ -305,10 +306,5 @@ function badOp(allowed: string, op: number): MisuseError {
 }
 
 function report(error: unknown, c: KoreConnection | null): void {
-  try {
-    if (onError !== undefined) onError(error, c)
-    else if (!(error instanceof Violation)) process.emitWarning(error instanceof Error ? error : String(error))
-  } catch (second) {
-    process.emitWarning(second instanceof Error ? second : String(second))
-  }
+  reportError(error, onError && (error => onError?.(error, c)))
 }

@@ -14,12 +14,12 @@ import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
 import { checkAmount } from './protocol/amount.ts'
 import { MisuseError } from './protocol/misuse-error.ts'
-import { Violation } from './protocol/violation.ts'
 import { checkOptions, checkPath, type CheckedOptions, type Decision, type ServerOptions, type UpgradeRequest } from './server-options.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, PublishOptions } from './transport/connection-setup.ts'
 import { PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
+import { reportError } from './transport/report.ts'
 import { routerOf } from './transport/upgrade-router.ts'
 
 export interface CloseOptions {
@@ -277,12 +277,7 @@ export class WebSocketServer<Data = unknown> {
 
   #report(socket: Connection<Data> | null, error: unknown): void {
     const { error: callback } = this.#options
-    try {
-      if (callback !== undefined) callback(socket, error)
-      else if (!(error instanceof Violation)) process.emitWarning(toError(error))
-    } catch (second) {
-      process.emitWarning(toError(second))
-    }
+    reportError(error, callback && (error => callback(socket, error)))
   }
 }
 
@@ -317,8 +312,4 @@ function answerPlainRequest(_: IncomingMessage, response: ServerResponse): void 
 /** Node's HTTP server takes 0 for no timeout. */
 function finite(time: number): number {
   return time === Infinity ? 0 : time
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

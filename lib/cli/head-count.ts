@@ -4,17 +4,18 @@ import type { Bus } from '../broadcast/bus.ts'
 const CHANNEL = 'head count'
 /** A change is told after this many milliseconds, together with others. */
 const SOON = 50
-/** The number is told again this often, in milliseconds, and a worker silent for three times that is forgotten. */
+/** The number is told again this often, in milliseconds. */
 const AGAIN = 2000
-const SILENT = 3 * AGAIN
+/** A worker that says nothing for so many times is forgotten. */
+const PATIENCE = 3
 
 export class HeadCount {
   readonly #bus: Bus
   readonly #onChange: (total: number) => void
   readonly #unsubscribe: () => void
   readonly #interval: NodeJS.Timeout
-  /** By process: its number, and when it was last heard of. */
-  readonly #others = new Map<number, { count: number; heard: number }>()
+  /** By process: its number, and for how many times it may still say nothing. */
+  readonly #others = new Map<number, { readonly count: number; patience: number }>()
   #own = 0
   #told = 0
   #soon: NodeJS.Timeout | undefined
@@ -24,7 +25,7 @@ export class HeadCount {
     this.#bus = bus
     this.#onChange = onChange
     this.#unsubscribe = bus.subscribe(CHANNEL, bytes => {
-      this.#others.set(bytes.readUInt32BE(0), { count: bytes.readUInt32BE(4), heard: performance.now() })
+      this.#others.set(bytes.readUInt32BE(0), { count: bytes.readUInt32BE(4), patience: PATIENCE })
       this.#changed()
     })
     this.#interval = setInterval(() => this.#tellAgain(), AGAIN).unref()
@@ -54,9 +55,9 @@ export class HeadCount {
   }
 
   #tellAgain(): void {
-    const now = performance.now()
-    for (const [process, { heard }] of this.#others) {
-      if (now - heard > SILENT) this.#others.delete(process)
+    for (const [process, other] of this.#others) {
+      other.patience--
+      if (other.patience === 0) this.#others.delete(process)
     }
     this.#publish()
     this.#changed()

@@ -5,7 +5,7 @@
 import { checkAmount } from './amount.ts'
 import { CloseCode } from './close-code.ts'
 import { encodeClosePayload, parseClosePayload } from './close-payload.ts'
-import { FrameParser, type FrameHandler, type Role } from './frame-parser.ts'
+import { FrameParser, type Role } from './frame-parser.ts'
 import { writeFrame, writeTextFrame } from './frame-serializer.ts'
 import { randomMaskingKey } from './masking-key.ts'
 import { MessageAssembler } from './message-assembler.ts'
@@ -49,7 +49,8 @@ export interface EndpointOptions {
 /** 16 MiB: what a message may have unless the options say otherwise. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
-export class Endpoint implements FrameHandler {
+/** Also the FrameHandler of its own parser: no object more for each connection. */
+export class Endpoint {
   /** @internal Whether the parser has to stop in front of the next frame. */
   halted = false
 

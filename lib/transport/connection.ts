@@ -7,15 +7,15 @@ import type { Duplex } from 'node:stream'
 import type { Limits } from '../limits.ts'
 import { checkAmount } from '../protocol/amount.ts'
 import { CloseCode } from '../protocol/close-code.ts'
-import { Endpoint, type EndpointSink } from '../protocol/endpoint.ts'
+import { Endpoint } from '../protocol/endpoint.ts'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 import { EndpointState } from '../protocol/states.ts'
 import type { Violation } from '../protocol/violation.ts'
 import type { ConnectionHandlers, ConnectionSetup, PublishOptions, SendOptions, TopicHub } from './connection-setup.ts'
 import { coarseNow, Deadline } from './deadlines.ts'
 import { toMessage } from './message.ts'
-import { MessageIterator, type MessageSource } from './message-iterator.ts'
-import { closedError, Outbox, type OutboxOwner } from './outbox.ts'
+import { MessageIterator } from './message-iterator.ts'
+import { closedError, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 
 const connectionOf = Symbol('kore-ws connection')
@@ -24,7 +24,8 @@ type Attached = Duplex & { [connectionOf]: Connection<unknown> }
 /** Who holds back reading. */
 const HOLD = { user: 1, iterator: 2 } as const
 
-export class Connection<Data = unknown> implements EndpointSink, OutboxOwner, MessageSource {
+/** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
+export class Connection<Data = unknown> {
   /** Whatever `accept` returned as `data`, or what you put here. */
   data: Data
   /** The subprotocol agreed on; empty for none. */
@@ -176,6 +177,8 @@ export class Connection<Data = unknown> implements EndpointSink, OutboxOwner, Me
   /** Drops the connection at once, with whatever is still queued. `close` gets 1006 and `reason`. */
   terminate(reason = 'terminated'): void {
     if (this.#lost === '') this.#lost = reason
+    // Nothing that has been read already is handed over either.
+    this.#endpoint.pause()
     this.#transport.destroy()
   }
 
@@ -391,6 +394,8 @@ export class Connection<Data = unknown> implements EndpointSink, OutboxOwner, Me
   }
 
   #callbackFailed(error: unknown): void {
+    // A callback that waited for `drained()` when its connection ended has not failed.
+    if (isClosedError(error) && this.readyState === 'closed') return
     this.#handlers.failed(this, error)
     this.fail(CloseCode.internalError, '')
     this.#outbox.queueFlush()

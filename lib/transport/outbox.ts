@@ -228,3 +228,7 @@ function gather(pieces: readonly Buffer[]): Buffer[] {
 export function closedError(): Error {
   return Object.assign(new Error('the connection is closed'), { code: 'connection-closed' })
 }
+
+export function isClosedError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'connection-closed'
+}

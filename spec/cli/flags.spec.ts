@@ -1,0 +1,49 @@
+import t from 'tap'
+import { describeFlags, HELP, readFlags, UsageError, type Flags } from '../../lib/cli/flags.ts'
+
+const FLAGS: Flags = {
+  port: { value: 'PORT', help: 'the port', range: [0, 65535], fallback: 8080 },
+  host: { value: 'HOST', help: 'the address', fallback: 'localhost' },
+  size: { value: 'BYTES', help: 'the size', range: [1, 10] },
+}
+
+t.test('without flags every value is its default, or undefined', async t => {
+  t.same(readFlags(FLAGS, []), { port: 8080, host: 'localhost', size: undefined })
+})
+
+t.test('values are read with and without an equals sign', async t => {
+  t.same(readFlags(FLAGS, ['--port', '0', '--host=::1', '--size=10']), { port: 0, host: '::1', size: 10 })
+})
+
+t.test('--help and -h ask for help', async t => {
+  for (const flag of ['--help', '-h']) t.equal(readFlags(FLAGS, [flag]), HELP)
+})
+
+t.test('a wrong command line is one sentence that names the flag', async t => {
+  const wrong: [parameters: string[], sentence: RegExp][] = [
+    [['--prot', '1'], /^Unknown option '--prot'\.$/],
+    [['--port'], /^Option '--port <value>' argument missing\.$/],
+    [['--port', 'x'], /^--port takes a whole number from 0 to 65535, and not "x"\.$/],
+    [['--port', '65536'], /--port takes .* not "65536"/],
+    [['--port', '-1'], /--port/],
+    [['--port', '1.5'], /not "1\.5"/],
+    [['--port', '1e3'], /not "1e3"/],
+    [['--port='], /not ""/],
+    [['--size', '0'], /--size takes a whole number from 1 to 10, and not "0"/],
+    [['stray'], /stray/],
+  ]
+  for (const [parameters, sentence] of wrong) {
+    t.throws(() => readFlags(FLAGS, parameters), UsageError, parameters.join(' '))
+    t.throws(() => readFlags(FLAGS, parameters), { message: sentence }, parameters.join(' '))
+  }
+})
+
+t.test('the help has a line for each flag, with its default', async t => {
+  const lines = describeFlags(FLAGS).split('\n')
+  t.same(lines, [
+    '  --port PORT   the port (default 8080)',
+    '  --host HOST   the address (default localhost)',
+    '  --size BYTES  the size',
+    '',
+  ])
+})

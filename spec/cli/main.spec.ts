@@ -1,0 +1,151 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, get, type IncomingMessage } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+
+// The command as it is installed: from dist, which `npm test` has built.
+
+const MAIN = join(import.meta.dirname, '../../dist/cli/main.js')
+
+function start(...parameters: string[]): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [MAIN, ...parameters], { env: { ...process.env, NODE_OPTIONS: '' } })
+}
+
+async function run(...parameters: string[]): Promise<{ code: unknown; out: string; err: string }> {
+  const child = start(...parameters)
+  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  return { code, out, err }
+}
+
+/** The address that a command prints. */
+async function addressOf(child: ChildProcessWithoutNullStreams): Promise<URL> {
+  let printed = ''
+  for await (const chunk of child.stdout) {
+    printed += String(chunk)
+    const address = /(?:http|ws):\/\/\S+?(?=[;\s])/.exec(printed)
+    if (address !== null) return new URL(address[0])
+  }
+  throw new Error(`it ended with ${JSON.stringify(printed)}`)
+}
+
+async function stop(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): Promise<unknown> {
+  const exit = once(child, 'exit')
+  child.kill(signal)
+  return (await exit)[0]
+}
+
+async function fetchPage(url: URL): Promise<{ response: IncomingMessage; body: string }> {
+  const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage]
+  return { response, body: await text(response) }
+}
+
+/** Handshakes on a raw socket and returns all that comes until the end, as text. */
+function conversation(url: URL, path: string, ...frames: string[]): { opened: Promise<void>; all: Promise<string> } {
+  const socket = connect(Number(url.port), url.hostname)
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+  )
+  for (const frame of frames) socket.write(Buffer.from(frame, 'hex'))
+  let received = ''
+  const opened = new Promise<void>(resolve => {
+    socket.on('data', chunk => {
+      received += chunk.toString('latin1')
+      if (received.includes('\r\n\r\n')) resolve()
+      if (received.endsWith(GOING_AWAY)) socket.write(Buffer.from(CLOSE, 'hex'))
+    })
+  })
+  return { opened, all: once(socket, 'close').then(() => received) }
+}
+
+// "Hello" and a close frame, masked with 37fa213d (RFC 6455, section 5.7).
+const HELLO = '818537fa213d7f9f4d5158'
+const CLOSE = '888037fa213d'
+/** The server's close frame with code 1001. */
+const GOING_AWAY = '\x88\x02\x03\xe9'
+
+t.test('help and version', async t => {
+  const help = await run('--help')
+  t.match(help, { code: 0, err: '', out: /serve .*\n.*echo / })
+  t.same(await run(), help, 'no command shows the help')
+  t.match(await run('--version'), { code: 0, out: /^\d+\.\d+\.\d+\n$/ })
+  for (const command of ['serve', 'echo']) {
+    t.match(await run(command, '--help'), { code: 0, err: '', out: /--port PORT/ }, command)
+  }
+})
+
+t.test('a wrong command line gets one sentence and exit code 2', async t => {
+  const wrong: [parameters: string[], sentence: RegExp][] = [
+    [['sevre'], /^kore-ws: There is no command "sevre"; kore-ws --help lists them\.\n$/],
+    [['toString'], /no command "toString"/],
+    [['serve', '--prot', '1'], /^kore-ws: Unknown option '--prot'\.\n$/],
+    [['serve', '--port'], /^kore-ws: Option '--port <value>' argument missing\.\n$/],
+    [['echo', '--port', '65536'], /^kore-ws: --port takes a whole number from 0 to 65535, and not "65536"\.\n$/],
+    [['serve', '--workers', '0'], /--workers takes a whole number from 1 to 1024/],
+  ]
+  for (const [parameters, sentence] of wrong) {
+    t.match(await run(...parameters), { code: 2, out: '', err: sentence }, parameters.join(' '))
+  }
+})
+
+t.test('a port in use gets one sentence and exit code 2, with workers too', async t => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const port = String((other.address() as AddressInfo).port)
+  for (const more of [[], ['--workers', '2']]) {
+    const sentence = `kore-ws: Port ${port} of 127.0.0.1 is in use: choose another with --port.\n`
+    t.match(await run('serve', '--port', port, ...more), { code: 2, out: '', err: sentence }, more.join(' '))
+  }
+})
+
+for (const more of [[], ['--workers', '2']]) {
+  t.test(`serve ${more.join(' ')}: the page, the routes, and a clean end`, async t => {
+    const child = start('serve', '--port', '0', '--max-message', '5', ...more)
+    t.teardown(() => child.kill('SIGKILL'))
+    const url = await addressOf(child)
+    t.test('the page', async t => {
+      const { response, body } = await fetchPage(url)
+      t.equal(response.statusCode, 200)
+      t.match(response.headers, { 'content-type': /^text\/html/, 'content-security-policy': /default-src 'none'/ })
+      t.match(body, /<title>.*kore-ws.*<\/title>/s)
+      t.notMatch(body, /(?:src|href)="http/, 'nothing is loaded from elsewhere')
+      t.equal((await fetchPage(new URL('/other', url))).response.statusCode, 404)
+    })
+    t.test('/echo sends back; --max-message is its limit', async t => {
+      t.match(await conversation(url, '/echo', HELLO, CLOSE).all, /\r\n\r\n\x81\x05Hello\x88\x00$/)
+      t.match(await conversation(url, '/echo', '818600000000414141414141').all, /\r\n\r\n\x88.\x03\xf1/s, '1009')
+    })
+    t.test('/chat takes the same limit, and sends nothing back to the sender', async t => {
+      t.match(await conversation(url, '/chat', HELLO, CLOSE).all, /\r\n\r\n\x88\x00$/)
+      t.match(await conversation(url, '/chat', '818600000000414141414141').all, /\r\n\r\n\x88.\x03\xf1/s, '1009')
+    })
+    t.test('another path is not served', async t => {
+      t.match(await conversation(url, '/other').all, /^HTTP\/1\.1 404 /)
+    })
+    t.test('SIGINT closes with 1001 and exit code 0', async t => {
+      const open = conversation(url, '/echo')
+      await open.opened
+      const chatting = conversation(url, '/chat')
+      await chatting.opened
+      const exit = stop(child, 'SIGINT')
+      t.ok((await open.all).endsWith(GOING_AWAY))
+      t.ok((await chatting.all).endsWith(GOING_AWAY))
+      t.equal(await exit, 0)
+    })
+  })
+}
+
+t.test('echo sends back on every path, and ends cleanly on SIGTERM', async t => {
+  const child = start('echo', '--port', '0')
+  t.teardown(() => child.kill('SIGKILL'))
+  const url = await addressOf(child)
+  t.equal(url.protocol, 'ws:')
+  t.match(await conversation(url, '/any/path?at=all', HELLO, CLOSE).all, /\r\n\r\n\x81\x05Hello\x88\x00$/)
+  const { response } = await fetchPage(new URL(`http://${url.host}/`))
+  t.match(response, { statusCode: 426, headers: { upgrade: 'websocket' } })
+  t.equal(await stop(child, 'SIGTERM'), 0)
+})

@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+// The package as users get it: packed, installed in an empty folder, used from there. `npm test` has built dist.
+
+const run = promisify(execFile)
+const root = join(import.meta.dirname, '..')
+const NPM_ENV = { ...process.env, NODE_OPTIONS: '', npm_config_offline: 'true', npm_config_audit: 'false' }
+const MAX_SIZE = 300_000
+
+interface Packed {
+  readonly filename: string
+  readonly size: number
+  readonly files: readonly { readonly path: string }[]
+}
+
+t.test('the packed tarball', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'kore-ws-package-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const node = async (...args: string[]): Promise<string> =>
+    (await run(process.execPath, args, { cwd: folder, env: NPM_ENV })).stdout.trim()
+
+  const packing = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
+  const { stdout } = await run('npm', packing, { cwd: root, env: NPM_ENV })
+  const [packed] = JSON.parse(stdout) as [Packed]
+  const paths = packed.files.map(file => file.path)
+  const tarball = join(folder, packed.filename)
+
+  t.test('holds dist, README, LICENSE and CHANGELOG, under 300 kB', async t => {
+    t.ok((await stat(tarball)).size < MAX_SIZE, `${packed.size} bytes`)
+    const others = paths.filter(path => !path.startsWith('dist/'))
+    t.same(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+    for (const entry of ['index', 'kore', 'protocol/index']) {
+      for (const suffix of ['js', 'js.map', 'd.ts']) t.ok(paths.includes(`dist/${entry}.${suffix}`), `${entry}.${suffix}`)
+    }
+  })
+
+  await writeFile(join(folder, 'package.json'), '{ "private": true }')
+  await run('npm', ['install', tarball], { cwd: folder, env: NPM_ENV })
+
+  t.test('gives its command to npx', async t => {
+    const { stdout: version } = await run('npx', ['kore-ws', '--version'], { cwd: folder, env: NPM_ENV })
+    t.match(version.trim(), /^\d+\.\d+\.\d+$/)
+  })
+
+  const printKinds = (from: string): string =>
+    `console.log(typeof ${from}[0].WebSocketServer, typeof ${from}[1].kore_websocket_handshake, typeof ${from}[2].Endpoint)`
+  const names = "['kore-ws', 'kore-ws/kore', 'kore-ws/protocol']"
+
+  t.test('is imported by ES modules', async t => {
+    const source = `const m = await Promise.all(${names}.map(name => import(name))); ${printKinds('m')}`
+    t.equal(await node('--input-type=module', '-e', source), 'function function function')
+  })
+
+  t.test('is required by CommonJS, where Node can require ES modules', async t => {
+    const source = `const m = ${names}.map(name => require(name)); ${printKinds('m')}`
+    t.equal(await node('--input-type=commonjs', '-e', source), 'function function function')
+  })
+
+  t.test('has types for every entry point, under the strictest settings', async t => {
+    const source = `
+      import { WebSocketServer, refuse, type Connection } from 'kore-ws'
+      import { kore_websocket_send, WEBSOCKET_OP_TEXT, type KoreConnection } from 'kore-ws/kore'
+      import { Endpoint, BufferedOutput, type EndpointSink } from 'kore-ws/protocol'
+      export const server = new WebSocketServer<{ user: string }>({
+        accept: request => (request.headers.cookie === undefined ? refuse(401) : { data: { user: 'x' } }),
+        message(socket, data) { const sent: boolean = socket.send(data); void [sent, socket.data.user] },
+      })
+      export const greet = (c: KoreConnection): boolean => kore_websocket_send(c, WEBSOCKET_OP_TEXT, 'hello')
+      export const make = (sink: EndpointSink): Endpoint => new Endpoint(sink, new BufferedOutput(), { role: 'client' })
+      export async function all(socket: Connection): Promise<number> {
+        let total = 0
+        for await (const message of socket) total += message.length
+        return total
+      }
+      // @ts-expect-error: there is no such option
+      new WebSocketServer({ opne() {} })
+    `
+    await writeFile(join(folder, 'use.mts'), source)
+    const flags = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext', '--target', 'es2022']
+    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
+    await t.resolves(node(join(root, 'node_modules/typescript/lib/tsc.js'), ...flags, ...types, 'use.mts'))
+  })
+})
