@@ -250,8 +250,8 @@ export class Endpoint {
       this.#sink.onPong(bytes, start, end)
     } else {
       const { code, reason } = parseClosePayload(bytes, start, end)
-      // Section 5.5.1: the answer typically echoes the code.
-      this.#sendClose('close-received', bytes.subarray(start, Math.min(end, start + 2)))
+      // Section 5.5.1: the answer typically echoes the code; with the reason, as most endpoints do.
+      this.#sendClose('close-received', bytes.subarray(start, end))
       this.#over('close-received', code, reason, undefined)
     }
   }
