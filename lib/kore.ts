@@ -33,13 +33,14 @@ import {
 import { CloseCode } from './protocol/close-code.ts'
 import { parseClosePayload } from './protocol/close-payload.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
-import { MAX_CONTROL_PAYLOAD } from './protocol/opcode.ts'
+import { MAX_CONTROL_PAYLOAD, type DataOpcode, type Opcode } from './protocol/opcode.ts'
 import type { Violation } from './protocol/violation.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers } from './transport/connection-setup.ts'
 import { checkPayload, type Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
-import { routerOf } from './transport/upgrade-router.ts'
+import { isThenable } from './transport/thenable.ts'
+import { checkPath, routerOf, type UpgradeListener } from './transport/upgrade-router.ts'
 
 export { startWorkers, type WorkerPool } from './broadcast/workers.ts'
 export { relayBroadcasts } from './broadcast/cluster-bus.ts'
@@ -53,9 +54,11 @@ export { http_response, http_response_header, kore_request, type KoreRequest } f
 export type KoreHandler = (request: KoreRequest) => unknown
 
 const CHANNEL = 'kore'
+const MESSAGES: ReadonlySet<number> = new Set([WEBSOCKET_OP_TEXT, WEBSOCKET_OP_BINARY])
+const CONTROLS: ReadonlySet<number> = new Set([WEBSOCKET_OP_PING, WEBSOCKET_OP_PONG])
 const live = new Set<KoreConnection>()
-/** Connections whose transport is not gone yet, the closed ones included. */
-let transports = 0
+/** Websockets that are over, but whose transport is not gone yet. */
+const lingering = new Set<Connection<KoreConnection>>()
 const onQuiet: (() => void)[] = []
 let onBus: (() => void) | undefined
 let onError: ((error: unknown, c: KoreConnection | null) => void) | undefined
@@ -115,22 +118,16 @@ export function kore_websocket_handshake(
  *   a control frame of over 125 bytes
  */
 export function kore_websocket_send(c: KoreConnection, op: number, data: Payload, length?: number): boolean {
+  if (!MESSAGES.has(op) && !CONTROLS.has(op) && op !== WEBSOCKET_OP_CLOSE) {
+    throw badOp('WEBSOCKET_OP_TEXT, _BINARY, _PING, _PONG or _CLOSE', op)
+  }
   const payload = cut(data, length)
   const connection = checkConnection(c).websocket
   if (connection === undefined) return false
-  switch (op) {
-    case WEBSOCKET_OP_TEXT:
-    case WEBSOCKET_OP_BINARY:
-      return connection.sendLent(op, payload)
-    case WEBSOCKET_OP_PING:
-      return connection.ping(payload)
-    case WEBSOCKET_OP_PONG:
-      return connection.pong(payload)
-    case WEBSOCKET_OP_CLOSE:
-      return sendClose(c, connection, payload)
-    default:
-      throw badOp('WEBSOCKET_OP_TEXT, _BINARY, _PING, _PONG or _CLOSE', op)
-  }
+  if (op === WEBSOCKET_OP_CLOSE) return sendClose(c, connection, payload)
+  if (op === WEBSOCKET_OP_PING) return connection.ping(payload)
+  if (op === WEBSOCKET_OP_PONG) return connection.pong(payload)
+  return connection.sendLent(op as DataOpcode, payload)
 }
 
 /**
@@ -149,15 +146,13 @@ export function kore_websocket_broadcast(
   length: number | null,
   scope: number
 ): void {
-  if (op !== WEBSOCKET_OP_TEXT && op !== WEBSOCKET_OP_BINARY && op !== WEBSOCKET_OP_PING && op !== WEBSOCKET_OP_PONG) {
-    throw badOp('WEBSOCKET_OP_TEXT, _BINARY, _PING or _PONG', op)
-  }
+  if (!MESSAGES.has(op) && !CONTROLS.has(op)) throw badOp('WEBSOCKET_OP_TEXT, _BINARY, _PING or _PONG', op)
   const payload = cut(data, length ?? undefined)
-  if (op >= WEBSOCKET_OP_CLOSE && Buffer.byteLength(payload) > MAX_CONTROL_PAYLOAD) {
+  if (CONTROLS.has(op) && Buffer.byteLength(payload) > MAX_CONTROL_PAYLOAD) {
     throw new MisuseError('invalid-argument', 'the payload of a control frame must be at most 125 bytes')
   }
   const except = src === null ? undefined : checkConnection(src)
-  const frame = encodeShared(op, payload)
+  const frame = encodeShared(op as Opcode, payload)
   if (scope === WEBSOCKET_BROADCAST_GLOBAL) clusterBus().publish(CHANNEL, frame.bytes.subarray(frame.start, frame.end))
   deliver(live, frame, except)
 }
@@ -171,6 +166,7 @@ export function kore_connection_disconnect(c: KoreConnection): void {
   if (connection === undefined || !c.markDisconnected()) return
   connection.runCallback(() => c.ws_disconnect?.(c))
   live.delete(c)
+  lingering.add(connection)
   c.markCloseSent()
   connection.close()
 }
@@ -182,9 +178,10 @@ export function kore_connection_disconnect(c: KoreConnection): void {
  * @param code default 1001, going away
  * @param timeout milliseconds for the closing handshakes, after which the rest is dropped; default 10,000
  */
-export function kore_shutdown(code = CloseCode.goingAway, timeout = config.limits.closingTime): Promise<void> {
+export function kore_shutdown(code: number = CloseCode.goingAway, timeout = config.limits.closingTime): Promise<void> {
   for (const c of live) c.websocket?.closeWithin(timeout, code)
-  return transports === 0 ? Promise.resolve() : new Promise(resolve => onQuiet.push(resolve))
+  for (const connection of lingering) connection.closeWithin(timeout, code)
+  return isQuiet() ? Promise.resolve() : new Promise(resolve => onQuiet.push(resolve))
 }
 
 /**
@@ -193,14 +190,25 @@ export function kore_shutdown(code = CloseCode.goingAway, timeout = config.limit
  * connection.
  *
  * @returns what takes the routes back
+ * @throws MisuseError `invalid-option` for a path that no request can have, `invalid-state` for one that is taken; none
+ *   of the routes is there then
  */
 export function kore_attach(server: HttpServer | HttpsServer, routes: Readonly<Record<string, KoreHandler>>): () => void {
-  const detachers = Object.entries(routes).map(([path, handler]) =>
-    routerOf(server).add(path, (request, _, head) => void run(handler, kore_request(request, head)))
-  )
-  return () => {
-    for (const detach of detachers) detach()
+  const detachers: (() => void)[] = []
+  const detach = (): void => {
+    for (const detachOne of detachers) detachOne()
   }
+  try {
+    for (const [path, handler] of Object.entries(routes)) {
+      checkPath(path)
+      const listener: UpgradeListener = (request, _, head) => void run(handler, kore_request(request, head))
+      detachers.push(routerOf(server).add(path, listener))
+    }
+  } catch (error) {
+    detach()
+    throw error
+  }
+  return detach
 }
 
 /**
@@ -226,20 +234,26 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
     if (c.ws_message === null || c.state === CONN_STATE_DISCONNECTING) return undefined
     return c.ws_message(c, opcode, bytes.subarray(start, end), end - start)
   },
-  close({ data: c }) {
-    c.markCloseSent()
+  close(connection, code) {
+    const { data: c } = connection
+    if (code !== CloseCode.abnormal) c.markCloseSent()
     try {
       if (c.markDisconnected()) return c.ws_disconnect?.(c)
       return undefined
     } finally {
       live.delete(c)
+      lingering.add(connection)
     }
   },
   failed: ({ data: c }, error) => report(error, c),
-  gone() {
-    transports--
-    if (transports === 0) for (const resolve of onQuiet.splice(0)) resolve()
+  gone(connection) {
+    lingering.delete(connection)
+    if (isQuiet()) for (const resolve of onQuiet.splice(0)) resolve()
   },
+}
+
+function isQuiet(): boolean {
+  return live.size === 0 && lingering.size === 0
 }
 
 function accept(request: KoreRequest, offer: HandshakeOffer): void {
@@ -253,7 +267,6 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   c.become(connection)
   request.status = 101
   live.add(c)
-  transports++
   onBus ??= clusterBus().subscribe(CHANNEL, bytes => deliver(live, { bytes, start: 0, end: bytes.length }, undefined))
   connection.start(early)
 }
@@ -261,7 +274,7 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
 async function run(handler: KoreHandler, request: KoreRequest): Promise<void> {
   try {
     let result = handler(request)
-    if (result instanceof Promise) {
+    if (isThenable(result)) {
       if (isOpen(request)) keepWaiting(request)
       result = await result
     }
@@ -282,9 +295,10 @@ function sendClose(c: KoreConnection, connection: Connection<KoreConnection>, pa
   } catch (error) {
     throw new MisuseError('invalid-argument', `data of a close frame: ${(error as Violation).message}`)
   }
-  c.markCloseSent()
+  const sent = connection.readyState === 'open'
   connection.close(close.code === CloseCode.noStatus ? undefined : close.code, close.reason)
-  return true
+  if (sent) c.markCloseSent()
+  return sent
 }
 
 /** The first `length` bytes of `data`. */

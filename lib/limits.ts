@@ -1,6 +1,6 @@
 /** What a peer may use of a server, checked once where the options come in. */
 import { checkAmount } from './protocol/amount.ts'
-import { MisuseError } from './protocol/misuse-error.ts'
+import { MisuseError, show } from './protocol/misuse-error.ts'
 import { DEFAULT_MAX_MESSAGE_BYTES } from './protocol/endpoint.ts'
 
 /** Every limit is a whole number, or Infinity for none; left out or undefined it has its default. */
@@ -36,6 +36,9 @@ const DEFAULTS: { readonly [Name in keyof Limits]: readonly [value: number, unit
 
 /** @throws MisuseError `invalid-option` for a limit that is not one of those above or has no allowed value */
 export function resolveLimits(options: LimitOptions = {}): Limits {
+  if (typeof options !== 'object' || options === null) {
+    throw new MisuseError('invalid-option', `limits must be an object, and not ${show(options)}`)
+  }
   const limits: Record<string, number> = {}
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(DEFAULTS, name)) {

@@ -9,6 +9,7 @@ import { resolveLimits, type LimitOptions, type Limits } from './limits.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import type { Connection } from './transport/connection.ts'
 import type { Message } from './transport/message.ts'
+import { checkPath } from './transport/upgrade-router.ts'
 
 /** What an `accept` callback is asked about. */
 export interface UpgradeRequest {
@@ -74,6 +75,7 @@ const NAMES: readonly string[] = [...CALLBACKS, 'path', 'origins', 'protocols', 
 
 /** @throws MisuseError `invalid-option`, naming the option and what it may be */
 export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions<Data> {
+  if (typeof options !== 'object' || options === null) throw invalid(`options must be an object, and not ${show(options)}`)
   for (const name of Object.keys(options)) {
     if (!NAMES.includes(name)) throw invalid(`${name} is no option; there are ${NAMES.join(', ')}`)
   }
@@ -81,7 +83,8 @@ export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions
     if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(`${name} must be a function`)
   }
   checkPath(options.path)
-  const protocols: unknown = options.protocols ?? []
+  checkBus(options.bus)
+  const protocols: unknown = options.protocols === undefined ? [] : options.protocols
   if (!Array.isArray(protocols) || !protocols.every(name => typeof name === 'string' && isToken(name))) {
     throw invalid('protocols must be a list of tokens (letters, digits and !#$%&\'*+-.^_`|~)')
   }
@@ -93,12 +96,11 @@ export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions
   }
 }
 
-/** @throws MisuseError `invalid-option` for a path that no request can have */
-export function checkPath(path: unknown): void {
-  if (path === undefined) return
-  if (typeof path !== 'string' || !path.startsWith('/') || path.includes('?')) {
-    throw invalid(`path must be a string that begins with / and has no query, and not ${show(path)}`)
-  }
+function checkBus(bus: unknown): void {
+  if (bus === undefined) return
+  const { publish, subscribe } = Object(bus) as Partial<Bus>
+  if (typeof publish === 'function' && typeof subscribe === 'function') return
+  throw invalid(`bus must be what clusterBus() gives, or an object that has publish and subscribe, and not ${show(bus)}`)
 }
 
 function invalid(sentence: string): MisuseError {

@@ -13,14 +13,16 @@ import { Refusal, REFUSALS } from './handshake/refusal.ts'
 import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
 import { checkAmount } from './protocol/amount.ts'
-import { MisuseError } from './protocol/misuse-error.ts'
-import { checkOptions, checkPath, type CheckedOptions, type Decision, type ServerOptions, type UpgradeRequest } from './server-options.ts'
+import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
+import { MisuseError, show } from './protocol/misuse-error.ts'
+import { checkOptions, type CheckedOptions, type Decision, type ServerOptions, type UpgradeRequest } from './server-options.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, PublishOptions } from './transport/connection-setup.ts'
-import { PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
+import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
-import { routerOf } from './transport/upgrade-router.ts'
+import { isThenable } from './transport/thenable.ts'
+import { checkPath, routerOf } from './transport/upgrade-router.ts'
 
 export interface CloseOptions {
   /** The close code that every peer gets. Default 1001, going away. */
@@ -40,9 +42,11 @@ export class WebSocketServer<Data = unknown> {
   readonly #connections = new Set<Connection<Data>>()
   readonly #broadcaster: Broadcaster<Data>
   readonly #pending = new Set<Pending>()
+  /** Sockets that a refusal has gone to, and that are not gone yet. */
+  readonly #refused = new Set<Duplex>()
   readonly #detachers: (() => void)[] = []
-  /** Connections whose transport is not gone yet, the closed ones included. */
-  #transports = 0
+  /** Connections that are over, but whose transport is not gone yet. */
+  readonly #lingering = new Set<Connection<Data>>()
   #http: HttpServer | undefined
   #closing: Promise<void> | undefined
   #onQuiet: (() => void) | undefined
@@ -58,12 +62,13 @@ export class WebSocketServer<Data = unknown> {
       ...(checked.drain && { drain: checked.drain }),
       close: (socket, code, reason) => {
         this.#connections.delete(socket)
+        this.#lingering.add(socket)
         this.#broadcaster.leave(socket)
         return checked.close?.(socket, code, reason)
       },
       failed: (socket, error) => this.#report(socket, error),
-      gone: () => {
-        this.#transports--
+      gone: socket => {
+        this.#lingering.delete(socket)
         this.#checkQuiet()
       },
     }
@@ -149,18 +154,22 @@ export class WebSocketServer<Data = unknown> {
    * Stops accepting (new handshakes get 503), starts the closing handshake with every peer, and drops what is left
    * after `timeout`. Resolves when nothing is left; a second call gives the same promise.
    *
-   * @throws MisuseError `invalid-option` for a code that may not travel or a timeout that is no amount of milliseconds
+   * @throws MisuseError `invalid-option` for a code that may not travel, or a timeout that is no amount of milliseconds;
+   *   nothing is closed then
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const timeout = checkAmount('timeout', options.timeout ?? this.#options.limits.closingTime, 'milliseconds')
-    this.#closing ??= this.#shutDown(options.code ?? 1001, timeout)
+    const { code = CloseCode.goingAway, timeout = this.#options.limits.closingTime } = options
+    checkAmount('timeout', timeout, 'milliseconds')
+    if (!isWireCloseCode(code)) throw new MisuseError('invalid-option', `code must be ${WIRE_CLOSE_CODES}, and not ${show(code)}`)
+    this.#closing ??= this.#shutDown(code, timeout)
     return this.#closing
   }
 
   async #shutDown(code: number, timeout: number): Promise<void> {
     for (const detach of this.#detachers) detach()
     for (const pending of this.#pending) pending.refuse(REFUSALS.closing)
-    for (const connection of this.#connections) connection.closeWithin(timeout, code)
+    for (const socket of this.#refused) destroyAfter(socket, timeout)
+    for (const connection of [...this.#connections, ...this.#lingering]) connection.closeWithin(timeout, code)
     const http = this.#http
     const stopped =
       http === undefined ? undefined : new Promise<void>(resolve => void http.close(() => resolve()))
@@ -176,7 +185,7 @@ export class WebSocketServer<Data = unknown> {
   }
 
   #checkQuiet(): void {
-    if (this.#transports === 0) this.#onQuiet?.()
+    if (this.#connections.size === 0 && this.#lingering.size === 0) this.#onQuiet?.()
   }
 
   #handshake(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -267,11 +276,12 @@ export class WebSocketServer<Data = unknown> {
       greeting,
     })
     this.#connections.add(connection)
-    this.#transports++
     connection.start(early)
   }
 
   #refuse(socket: Duplex, refusal: Refusal): void {
+    this.#refused.add(socket)
+    socket.on('close', () => this.#refused.delete(socket))
     refuseUpgrade(socket, refusal, this.#options.limits.closingTime)
   }
 
@@ -284,10 +294,6 @@ export class WebSocketServer<Data = unknown> {
 /** A handshake that waits for `accept`. */
 interface Pending {
   refuse(refusal: Refusal): void
-}
-
-function isThenable<Value>(value: Value | PromiseLike<Value>): value is PromiseLike<Value> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function describeRequest(request: IncomingMessage, offer: HandshakeOffer): UpgradeRequest {

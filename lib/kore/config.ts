@@ -45,9 +45,15 @@ class Config {
 
   /** @internal The settings as limits of a connection. */
   get limits(): Limits {
-    this.#limits ??= resolveLimits({ messageBytes: this.#maxframe, idleTime: this.#timeout * MILLISECONDS })
+    this.#limits ??= resolveLimits({ messageBytes: this.#maxframe, idleTime: inMilliseconds(this.#timeout) })
     return this.#limits
   }
+}
+
+/** What is too long to be counted is never. */
+function inMilliseconds(seconds: number): number {
+  const milliseconds = seconds * MILLISECONDS
+  return Number.isSafeInteger(milliseconds) ? milliseconds : Infinity
 }
 
 /** The settings: assign to them before the handshakes that they are for. A wrong value throws a MisuseError. */

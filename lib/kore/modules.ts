@@ -32,7 +32,8 @@ export function checkCallback(argument: string, callback: unknown): void {
 export function resolveCallback<Callback extends Callable>(argument: string, callback: Callback | string | null): Callback | null {
   if (typeof callback !== 'string') return callback ?? null
   for (const module of modules) {
-    const found: unknown = Reflect.get(module, callback)
+    // What every object inherits (toString, constructor) is no function of the module's.
+    const found: unknown = Object.hasOwn(module, callback) ? Reflect.get(module, callback) : undefined
     if (typeof found === 'function') return found as Callback
   }
   throw new MisuseError('unknown-callback', `${argument}: no loaded module has a function ${show(callback)}`)

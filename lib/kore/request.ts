@@ -19,7 +19,8 @@ export interface KoreRequest extends IncomingMessage {
 /** What is known of a request that is not answered yet. */
 class OpenRequest {
   readonly socket: Duplex
-  readonly headers: Record<string, string[]> = {}
+  /** Response headers that the handler has set, by name in lower case. */
+  readonly headers = new Map<string, string[]>()
   /** The client went away while the handler took its time. */
   gone = false
   #head: Buffer
@@ -28,6 +29,8 @@ class OpenRequest {
   constructor(socket: Duplex, head: Buffer) {
     this.socket = socket
     this.#head = head
+    // Nobody else listens until the request is answered, and an error without a listener ends the process.
+    socket.on('error', ignore)
   }
 
   /** The handler takes its time. */
@@ -37,9 +40,12 @@ class OpenRequest {
 
   /** It is being answered; returns what the client sent ahead. */
   finish(): Buffer {
+    this.socket.off('error', ignore)
     return this.#pending?.finish() ?? this.#head
   }
 }
+
+function ignore(): void {}
 
 const open = new WeakMap<IncomingMessage, OpenRequest>()
 
@@ -64,7 +70,8 @@ export function kore_request(request: IncomingMessage, head: Buffer = Buffer.all
 export function http_response_header(request: IncomingMessage, name: string, value: string): void {
   if (!isToken(name)) throw new MisuseError('invalid-header', `header name ${show(name)} is not a token`)
   const { headers } = openRequest(request)
-  headers[name.toLowerCase()] = [...(headers[name.toLowerCase()] ?? []), value]
+  const key = name.toLowerCase()
+  headers.set(key, [...(headers.get(key) ?? []), value])
 }
 
 /**
@@ -73,7 +80,7 @@ export function http_response_header(request: IncomingMessage, name: string, val
  * @throws MisuseError as `refuse` does, and `invalid-state` once the request is answered
  */
 export function http_response(request: IncomingMessage, status: number, body = ''): void {
-  answer(request, refuse(status, { headers: openRequest(request).headers, body }))
+  answer(request, refuse(status, { headers: responseHeaders(request), body }))
 }
 
 /** Sends a refusal, if there is still somebody to send it to. */
@@ -93,7 +100,7 @@ export function takeRequest(request: IncomingMessage): { socket: Duplex; early: 
 
 /** The headers that the handler has set, their names in lower case. */
 export function responseHeaders(request: IncomingMessage): Record<string, string[]> {
-  return openRequest(request).headers
+  return Object.fromEntries(openRequest(request).headers)
 }
 
 /** @throws MisuseError `invalid-state` for a request that is answered */
@@ -103,7 +110,8 @@ export function checkOpen(request: IncomingMessage): void {
 
 /** Whether nobody has answered it, and its client is there. */
 export function isOpen(request: IncomingMessage): boolean {
-  return open.get(request)?.gone === false
+  const found = open.get(request)
+  return found !== undefined && !found.gone && !found.socket.destroyed
 }
 
 /** Keeps a request whose handler takes its time: 408 if it takes too much, forgotten if the client goes away. */

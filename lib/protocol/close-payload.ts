@@ -1,5 +1,5 @@
 /** The payload of a close frame: code and reason (RFC 6455, section 5.5.1). */
-import { CloseCode, isWireCloseCode } from './close-code.ts'
+import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './close-code.ts'
 import { MisuseError, show } from './misuse-error.ts'
 import { MAX_CONTROL_PAYLOAD } from './opcode.ts'
 import { isValidUtf8 } from './utf8.ts'
@@ -36,11 +36,8 @@ export function encodeClosePayload(code?: number, reason = ''): Buffer {
     if (reason !== '') throw new MisuseError('invalid-argument', 'a reason needs a code: pass 1000 or 3000 to 4999')
     return Buffer.alloc(0)
   }
-  if (!Number.isInteger(code) || !isWireCloseCode(code)) {
-    throw new MisuseError(
-      'invalid-argument',
-      `code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, and not ${show(code)}`
-    )
+  if (!isWireCloseCode(code)) {
+    throw new MisuseError('invalid-argument', `code must be ${WIRE_CLOSE_CODES}, and not ${show(code)}`)
   }
   const size = Buffer.byteLength(reason)
   if (size > MAX_CLOSE_REASON) {

@@ -17,6 +17,7 @@ import { toMessage } from './message.ts'
 import { MessageIterator } from './message-iterator.ts'
 import { closedError, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
+import { isThenable } from './thenable.ts'
 
 const connectionOf = Symbol('kore-ws connection')
 type Attached = Duplex & { [connectionOf]: Connection<unknown> }
@@ -389,7 +390,7 @@ export class Connection<Data = unknown> {
   }
 
   #follow(result: unknown): void {
-    if (typeof result !== 'object' || result === null || !('then' in result)) return
+    if (!isThenable(result)) return
     Promise.resolve(result).then(undefined, error => this.#callbackFailed(error))
   }
 

@@ -27,11 +27,16 @@ export function refuseUpgrade(socket: Duplex, refusal: Refusal, closingTime: num
     socket.destroy()
     return
   }
-  const deadline = new Deadline({ onDeadline: () => socket.destroy() })
-  deadline.set(closingTime)
-  socket.on('close', () => deadline.clear())
+  destroyAfter(socket, closingTime)
   socket.end(formatRefusal(refusal, STATUS_CODES[refusal.status] ?? ''))
   socket.resume()
+}
+
+/** Destroys the socket if it is not gone after `time` milliseconds. */
+export function destroyAfter(socket: Duplex, time: number): void {
+  const deadline = new Deadline({ onDeadline: () => socket.destroy() })
+  deadline.set(time)
+  socket.on('close', () => deadline.clear())
 }
 
 function ignore(): void {}

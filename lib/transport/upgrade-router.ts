@@ -4,13 +4,22 @@ import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { REFUSALS } from '../handshake/refusal.ts'
 import { asksForWebSocket, pathOf } from '../handshake/request.ts'
-import { MisuseError } from '../protocol/misuse-error.ts'
+import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { refuseUpgrade } from './http1.ts'
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 /** Milliseconds for a client to take a refusal. */
 const REFUSAL_TIME = 10_000
+
+/** @throws MisuseError `invalid-option` for a path that no request can have */
+export function checkPath(path: unknown): void {
+  if (path === undefined || (typeof path === 'string' && path.startsWith('/') && !path.includes('?'))) return
+  throw new MisuseError(
+    'invalid-option',
+    `path must be a string that begins with / and has no query, and not ${show(path)}`
+  )
+}
 
 const routers = new WeakMap<HttpServer | HttpsServer, UpgradeRouter>()
 

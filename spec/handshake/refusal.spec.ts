@@ -58,6 +58,13 @@ t.test('refuse(): a body is a string', async t => {
   t.equal(refuse(403, { body: '' }).body, '')
 })
 
+t.test('refuse(): options are an object', async t => {
+  for (const options of [null, 1, 'body']) {
+    const misuse = { ...INVALID_ARGUMENT, message: 'options must be an object' }
+    t.throws(() => refuse(403, options as unknown as RefuseOptions), misuse)
+  }
+})
+
 t.test('refuse(): headers that HTTP cannot carry, or that frame the answer, are a misuse', async t => {
   const misuse = { name: 'MisuseError', code: 'invalid-header' }
   const bad: RefuseOptions['headers'][] = [

@@ -791,3 +791,21 @@ t.test('5.4: one side echoes what it gets, fragments and pings in between includ
     }
   }
 })
+
+t.test('receive inside a callback would mix up the order of bytes, and is a misuse', async t => {
+  const observed = new Observed('server')
+  observed.hook = () => {
+    const nested = (): void => observed.endpoint.receive(bytes(masked(frame(TEXT, 'b'))))
+    t.throws(nested, { name: 'MisuseError', code: 'invalid-state' })
+  }
+  observed.feed([frame(TEXT, 'a'), frame(TEXT, 'c')])
+  t.strictSame(observed.events, ['text a', 'text c'])
+})
+
+t.test('a limit that is no amount of bytes is a misuse, not no limit', async t => {
+  for (const maxMessageBytes of [NaN, -1, 0.5, '16' as unknown as number]) {
+    const make = (): unknown => new Observed('server', { maxMessageBytes })
+    t.throws(make, { name: 'MisuseError', code: 'invalid-option', message: /^maxMessageBytes must be/ })
+  }
+  t.doesNotThrow(() => new Observed('server', { maxMessageBytes: Infinity }))
+})
