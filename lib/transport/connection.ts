@@ -15,7 +15,7 @@ import type { ConnectionHandlers, ConnectionSetup, PublishOptions, SendOptions, 
 import { coarseNow, Deadline } from './deadlines.ts'
 import { toMessage } from './message.ts'
 import { MessageIterator } from './message-iterator.ts'
-import { closedError, isClosedError, Outbox } from './outbox.ts'
+import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { isThenable } from './thenable.ts'
 
@@ -376,10 +376,13 @@ export class Connection<Data = unknown> {
   #settle(before: number): boolean {
     const outbox = this.#outbox
     const message = outbox.size - before
-    if (outbox.settle()) return true
+    const goOn = outbox.settle()
+    const limit = this.#limits.queuedBytes
+    if (goOn && limit >= HIGH_WATER) return true
+    if (outbox.queued > limit) outbox.flush()
     const { queued } = outbox
-    if (queued > this.#limits.queuedBytes && queued > message) this.terminate('slow-consumer')
-    return false
+    if (queued > limit && queued > message) this.terminate('slow-consumer')
+    return goOn
   }
 
   #guard<Rest extends unknown[]>(

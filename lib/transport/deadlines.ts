@@ -23,7 +23,7 @@ export class Deadline {
     this.clear()
     if (delay === Infinity) return
     start()
-    this.due = tick + Math.max(1, Math.ceil(delay / RESOLUTION))
+    this.due = currentTick() + Math.max(1, Math.ceil(delay / RESOLUTION))
     const slot = this.due % SLOTS
     const first = slots[slot]
     this.next = first
@@ -69,8 +69,13 @@ function start(): void {
   timer.unref()
 }
 
+/** Where the wheel should be; it is behind while work keeps the thread busy. */
+function currentTick(): number {
+  return ticksAtStart + Math.floor((performance.now() - startedAt) / RESOLUTION)
+}
+
 function turn(): void {
-  const now = ticksAtStart + Math.floor((performance.now() - startedAt) / RESOLUTION)
+  const now = currentTick()
   while (tick < now) {
     tick++
     expireSlot(tick)

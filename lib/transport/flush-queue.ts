@@ -8,7 +8,12 @@ let waiting: Flushable[] = []
 
 /** Calls `flush` once the current callback, and the promise reactions behind it, are done. */
 export function flushAtEndOfTick(item: Flushable): void {
-  if (waiting.push(item) === 1) process.nextTick(flushAll)
+  if (waiting.push(item) === 1) queueMicrotask(flushBehindReactions)
+}
+
+/** Node calls ticks in front of promise reactions; a tick that is added by a reaction comes when all have run. */
+function flushBehindReactions(): void {
+  process.nextTick(flushAll)
 }
 
 function flushAll(): void {

@@ -55,6 +55,7 @@ export class UpgradeRouter {
     if (this.#listeners.size === 0) this.#server.on('upgrade', this.#onUpgrade)
     this.#listeners.set(path, listener)
     return () => {
+      if (this.#listeners.get(path) !== listener) return
       this.#listeners.delete(path)
       if (this.#listeners.size === 0) this.#server.off('upgrade', this.#onUpgrade)
     }

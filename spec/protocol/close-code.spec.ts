@@ -31,4 +31,5 @@ t.test('7.4.1: the codes that only say what happened never travel', async t => {
   t.notOk(isWireCloseCode(CloseCode.noStatus))
   t.notOk(isWireCloseCode(CloseCode.abnormal))
   t.notOk(isWireCloseCode(-1000))
+  for (const code of [1000.5, NaN, Infinity, '1000' as unknown as number]) t.notOk(isWireCloseCode(code), String(code))
 })
