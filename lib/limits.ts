@@ -12,7 +12,7 @@ export interface LimitOptions {
    * A message that finds the queue empty always goes. Default 16 MiB.
    */
   readonly queuedBytes?: number | undefined
-  /** Milliseconds from the connection to the answered handshake, `accept` included; then 408. Default 10,000. */
+  /** Milliseconds for the request to come whole, and again for `accept` to answer; then 408. Default 10,000. */
   readonly handshakeTime?: number | undefined
   /** Milliseconds from our close frame to the end of the connection; then it is dropped. Default 10,000. */
   readonly closingTime?: number | undefined

@@ -45,6 +45,7 @@ export class Connection<Data = unknown> {
   /** What is being parsed: a message in other memory has that memory to itself. */
   #chunk: Buffer | undefined
   #reading = false
+  #muted = false
   #holds = 0
   /** Why the transport was destroyed from our side, or what error it had. */
   #lost = ''
@@ -139,16 +140,24 @@ export class Connection<Data = unknown> {
    * @throws MisuseError `invalid-argument` for a longer payload or one of another type
    */
   ping(payload: Payload = ''): boolean {
-    return this.#control(this.#endpoint.ping(checkBytes(payload, 'payload')))
+    const before = this.#outbox.size
+    const sent = this.#endpoint.ping(checkBytes(payload, 'payload'))
+    if (sent) this.#settle(before)
+    return sent
   }
 
   /** Sends a pong that no ping asked for (section 5.5.3), with the terms of `ping`; pings are answered without it. */
   pong(payload: Payload = ''): boolean {
-    return this.#control(this.#endpoint.pong(checkBytes(payload, 'payload')))
+    const before = this.#outbox.size
+    const sent = this.#endpoint.pong(checkBytes(payload, 'payload'))
+    if (sent) this.#settle(before)
+    return sent
   }
 
   /**
-   * Starts the closing handshake; what was sent before still goes out. Without effect once it has begun.
+   * Starts the closing handshake; what was sent before still goes out. Without effect once it has begun. Messages that
+   * come until the peer's close frame are handed over, unless the connection is paused: then they are thrown away, for
+   * the peer's answer comes behind them.
    *
    * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; without it the close frame is empty
    * @param reason at most 123 bytes of UTF-8
@@ -160,6 +169,7 @@ export class Connection<Data = unknown> {
     if (!begins) return
     this.#deadline.set(this.#closingTime)
     this.#outbox.queueFlush()
+    if (this.#holds !== 0) this.#mute()
   }
 
   /** @internal As `close`, with another time to wait for the peer's close frame, in milliseconds. */
@@ -239,6 +249,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean): void {
+    if (this.#muted) return
     const handlers = this.#handlers
     try {
       let result: unknown
@@ -367,11 +378,6 @@ export class Connection<Data = unknown> {
     return this.#endpoint.send(opcode, payload, lent) && this.#settle(before)
   }
 
-  #control(sent: boolean): boolean {
-    if (sent) this.#outbox.queueFlush()
-    return sent
-  }
-
   /** Sees to it that what was added to the batch leaves in time, and that the queue keeps to its limit. */
   #settle(before: number): boolean {
     const outbox = this.#outbox
@@ -381,8 +387,9 @@ export class Connection<Data = unknown> {
     if (goOn && limit >= HIGH_WATER) return true
     if (outbox.queued > limit) outbox.flush()
     const { queued } = outbox
-    if (queued > limit && queued > message) this.terminate('slow-consumer')
-    return goOn
+    if (queued <= limit || queued <= message) return goOn
+    this.terminate('slow-consumer')
+    return false
   }
 
   #guard<Rest extends unknown[]>(
@@ -405,14 +412,25 @@ export class Connection<Data = unknown> {
     this.#outbox.queueFlush()
   }
 
+  /** Reads on, but hands nothing over: all that is waited for is the peer's close frame. */
+  #mute(): void {
+    this.#muted = true
+    this.#release(this.#holds)
+  }
+
   #hold(who: number): void {
+    if (this.readyState === 'closing') {
+      this.#muted = true
+      return
+    }
     this.#holds |= who
     this.#endpoint.pause()
     if (!this.#reading) this.#transport.pause()
   }
 
   #release(who: number): void {
-    if (this.#holds === 0) return
+    // What has been terminated hands nothing over any more.
+    if (this.#holds === 0 || this.#lost !== '') return
     this.#holds &= ~who
     if (this.#holds !== 0) return
     if (this.#reading) this.#endpoint.resume()

@@ -1,0 +1,62 @@
+import t from 'tap'
+import { resolveLimits, type LimitOptions } from '../lib/limits.ts'
+import { MisuseError } from '../lib/protocol/misuse-error.ts'
+
+const DEFAULTS = {
+  messageBytes: 16 * 1024 * 1024,
+  queuedBytes: 16 * 1024 * 1024,
+  handshakeTime: 10_000,
+  closingTime: 10_000,
+  idleTime: Infinity,
+}
+const NAMES = Object.keys(DEFAULTS) as (keyof LimitOptions)[]
+
+t.test('what is left out, or undefined, has its default', async t => {
+  t.strictSame(resolveLimits(), DEFAULTS)
+  t.strictSame(resolveLimits(undefined), DEFAULTS)
+  t.strictSame(resolveLimits({}), DEFAULTS)
+  for (const name of NAMES) t.strictSame(resolveLimits({ [name]: undefined }), DEFAULTS, name)
+})
+
+t.test('whole numbers and Infinity are allowed, for each limit', async t => {
+  for (const name of NAMES) {
+    for (const value of [0, 1, 12_345, Number.MAX_SAFE_INTEGER, Infinity]) {
+      t.strictSame(resolveLimits({ [name]: value }), { ...DEFAULTS, [name]: value }, `${name} ${value}`)
+    }
+  }
+})
+
+t.test('anything else is misuse that names the limit, its unit and the value', async t => {
+  const wrong: [value: unknown, shown: string][] = [
+    [NaN, 'NaN'],
+    [-1, '-1'],
+    [-Infinity, '-Infinity'],
+    [1.5, '1.5'],
+    [Number.MAX_SAFE_INTEGER + 1, '9007199254740992'],
+    ['100', '"100"'],
+    [null, 'null'],
+    [true, 'true'],
+    [10n, '10'],
+    [{}, '{}'],
+  ]
+  for (const name of NAMES) {
+    const unit = name.endsWith('Time') ? 'milliseconds' : 'bytes'
+    for (const [value, shown] of wrong) {
+      const sentence = `limits.${name} must be a whole number of ${unit}, 0 or more, or Infinity, and not ${shown}`
+      t.throws(() => resolveLimits({ [name]: value }), new MisuseError('invalid-option', sentence))
+    }
+  }
+})
+
+t.test('a name that is no limit is misuse that lists those there are', async t => {
+  for (const name of ['messagebytes', 'maxMessage', 'toString', '__proto__x']) {
+    const sentence = `limits.${name} is no limit; there are ${NAMES.join(', ')}`
+    t.throws(() => resolveLimits({ [name]: 1 } as LimitOptions), new MisuseError('invalid-option', sentence))
+  }
+})
+
+t.test('limits that are no object are misuse', async t => {
+  for (const value of [null, 5, 'text', true]) {
+    t.throws(() => resolveLimits(value as LimitOptions), { name: 'MisuseError', code: 'invalid-option', message: /^limits\b/ }, String(value))
+  }
+})

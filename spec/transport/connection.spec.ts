@@ -1,0 +1,10 @@
+// In parts, because a connection is much: each part can be read on its own.
+import './connection/sending.ts'
+import './connection/backpressure.ts'
+import './connection/receiving.ts'
+import './connection/pausing.ts'
+import './connection/pulling.ts'
+import './connection/callbacks.ts'
+import './connection/closing.ts'
+import './connection/loss.ts'
+import './connection/control.ts'

@@ -1,0 +1,116 @@
+import t from 'tap'
+import { setTimeout as wait } from 'node:timers/promises'
+import { RESOLUTION } from '../../../lib/transport/deadlines.ts'
+import { connected, startConnection } from '../../helpers/connected.ts'
+import { bytes, closeFrame, frame, masked } from '../../helpers/frames.ts'
+import { eventually, turn } from '../../helpers/journal.ts'
+import { socketPair } from '../../helpers/transports.ts'
+import { WireClient } from '../../helpers/wire-client.ts'
+
+const [TEXT, PING, PONG] = ['81', '89', '8a']
+
+t.test('pings and pongs of ours, with text, bytes or nothing', async t => {
+  const { connection, transport } = connected(t)
+  t.strictSame([connection.ping(), connection.ping('ä'), connection.ping(new Uint16Array([0x6161]))], [true, true, true])
+  t.strictSame([connection.pong(), connection.pong(Buffer.alloc(125))], [true, true])
+  await turn()
+  const expected = [frame(PING), frame(PING, 'ä'), frame(PING, 'aa'), frame(PONG), frame(PONG, Buffer.alloc(125))]
+  t.equal(transport.written(), expected.join(''))
+})
+
+t.test('a ping is answered by itself, and neither it nor a pong is a message', async t => {
+  const { transport, journal, feed } = connected(t)
+  feed(frame(PING, 'a'), frame(PONG, 'b'), frame(PING))
+  await turn()
+  t.equal(transport.written(), frame(PONG, 'a') + frame(PONG))
+  t.strictSame(journal.lines, ['open'])
+})
+
+t.test('while the transport is blocked only the newest ping is answered, when it takes more', async t => {
+  const { connection, transport, feed } = connected(t)
+  await turn()
+  transport.stall()
+  connection.send(Buffer.alloc(100_000))
+  transport.written()
+  for (let i = 0; i < 1000; i++) feed(frame(PING, `${i}`))
+  await turn()
+  t.equal(connection.bufferedAmount, 100_010)
+  transport.goOn()
+  await turn()
+  t.equal(transport.written(), frame(PONG, '999'))
+})
+
+t.test('a flood of pings from a peer that never reads: bounded memory, and no end', async t => {
+  const [server, client] = await socketPair(t)
+  const { connection, journal } = startConnection(t, server)
+  client.pause()
+  const pings = bytes(masked(frame(PING, Buffer.alloc(125, 1))).repeat(1000))
+  let most = 0
+  let left = 20
+  // Until the kernel takes no more pongs, and some time after that.
+  while (left > 0) {
+    if (!client.write(pings)) await eventually('a server that reads on', () => !client.writableNeedDrain)
+    most = Math.max(most, connection.bufferedAmount)
+    if (server.writableNeedDrain) left--
+  }
+  t.ok(most < 300_000, `${most} bytes queued at most`)
+  t.equal(connection.readyState, 'open')
+  // It is alive, and so are its messages.
+  client.write(bytes(masked(frame(TEXT, 'hello'))))
+  await journal.until('text hello')
+  const wire = new WireClient(client)
+  client.resume()
+  wire.send(closeFrame(1000))
+  await wire.journal.until('close 1000')
+})
+
+t.test('idleTime: without a byte in or out the connection is closed with 1001', async t => {
+  const { connection, transport, journal } = connected(t, {}, { limits: { idleTime: 2 * RESOLUTION } })
+  t.equal(connection.idleTime, 2 * RESOLUTION)
+  await journal.until('close')
+  t.strictSame(journal.lines, ['open', 'close 1001 idle'])
+  t.equal(transport.written(), closeFrame(1001, 'idle'))
+})
+
+t.test('idleTime: what comes and what goes keeps the connection alive', async t => {
+  const quiet = connected(t, {}, { limits: { idleTime: 5 * RESOLUTION } })
+  const receiving = connected(t, {}, { limits: { idleTime: 5 * RESOLUTION } })
+  const sending = connected(t, {}, { limits: { idleTime: 5 * RESOLUTION } })
+  const busy = setInterval(() => {
+    receiving.feed(frame(PONG))
+    sending.connection.send('x')
+  }, RESOLUTION / 2)
+  t.teardown(() => clearInterval(busy))
+  await quiet.journal.until('close 1001')
+  await wait(2 * RESOLUTION)
+  t.equal(receiving.connection.readyState, 'open')
+  t.equal(sending.connection.readyState, 'open')
+  clearInterval(busy)
+  await receiving.journal.until('close 1001')
+  await sending.journal.until('close 1001')
+})
+
+t.test('idleTime can be changed while the connection is open, to Infinity too', async t => {
+  const sooner = connected(t)
+  t.equal(sooner.connection.idleTime, Infinity)
+  const never = connected(t, {}, { limits: { idleTime: RESOLUTION } })
+  sooner.connection.idleTime = 2 * RESOLUTION
+  never.connection.idleTime = Infinity
+  await sooner.journal.until('close 1001')
+  t.equal(never.connection.readyState, 'open')
+  for (const wrong of [-1, 1.5, NaN, '5', null, undefined]) {
+    t.throws(() => Object.assign(never.connection, { idleTime: wrong }), { code: 'invalid-option', message: /^idleTime/ })
+  }
+  t.equal(never.connection.idleTime, Infinity)
+})
+
+t.test('idleTime does not matter any more when the closing handshake has begun', async t => {
+  const { connection, journal, feed } = connected(t, {}, { limits: { idleTime: 2 * RESOLUTION } })
+  const idle = connected(t, {}, { limits: { idleTime: 3 * RESOLUTION } })
+  connection.close(1000)
+  connection.idleTime = RESOLUTION
+  await idle.journal.until('close 1001')
+  t.strictSame(journal.lines, ['open'])
+  feed(closeFrame(1000))
+  await journal.until('close 1000')
+})

@@ -1,0 +1,166 @@
+import t from 'tap'
+import { connected, startConnection, type ConnectedOptions } from '../../helpers/connected.ts'
+import { bytes, closeFrame, frame, masked } from '../../helpers/frames.ts'
+import { eventually, turn, within } from '../../helpers/journal.ts'
+import { socketPair } from '../../helpers/transports.ts'
+
+const TEXT = '81'
+const PULLED: ConnectedOptions = { pulled: true }
+const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => frame(TEXT, `${i}`))
+const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`)
+
+t.test('for await takes the messages in place of the callback, until the connection ends', async t => {
+  const { connection, journal, feed } = connected(t)
+  const seen: unknown[] = []
+  const reading = (async () => {
+    for await (const message of connection) seen.push(message)
+  })()
+  feed(frame(TEXT, 'a'), frame('82', 'b'), frame(TEXT))
+  feed(frame(TEXT, 'c'), closeFrame(1000, 'bye'))
+  await within(reading, 'the end of the loop')
+  t.strictSame(seen, ['a', Buffer.from('b'), '', 'c'])
+  t.strictSame(journal.lines.slice(0, 2), ['open', 'close 1000 bye'])
+  t.strictSame(connection.closed, { code: 1000, reason: 'bye' })
+})
+
+t.test('the loop ends with the connection in every way, and does not throw', async t => {
+  const endings: [how: string, end: (peer: ReturnType<typeof connected>) => void, code: number][] = [
+    ['terminated', ({ connection }) => connection.terminate(), 1006],
+    ['ended by the transport', ({ transport }) => transport.push(null), 1006],
+    ['a violation', ({ feed }) => feed('8300'), 1002],
+    ['closed by us', ({ connection, feed }) => (connection.close(3000), feed(closeFrame(3000))), 3000],
+  ]
+  for (const [how, end, code] of endings) {
+    const peer = connected(t, {}, PULLED)
+    const reading = (async () => {
+      for await (const _ of peer.connection) throw new Error('no message was sent')
+    })()
+    await turn()
+    end(peer)
+    await within(reading, `the end of the loop: ${how}`)
+    t.equal(peer.connection.closed?.code, code, how)
+  }
+})
+
+t.test('messages that came before the end are still handed over', async t => {
+  const { connection, journal, feed } = connected(t, { open: socket => void socket[Symbol.asyncIterator]() })
+  feed(...texts(5), closeFrame(1000))
+  await journal.until('close 1000')
+  const seen: unknown[] = []
+  for await (const message of connection) seen.push(message)
+  t.strictSame(seen, names(5))
+})
+
+t.test('a connection that is over when the loop begins has no messages', async t => {
+  const { connection, journal } = connected(t, {}, PULLED)
+  connection.terminate()
+  await journal.until('gone')
+  t.strictSame(await within(connection[Symbol.asyncIterator]().next(), 'the end'), { done: true, value: undefined })
+})
+
+t.test('of one chunk with many messages only 16 wait, and all come in order', async t => {
+  const { connection, transport, feed } = connected(t, {}, PULLED)
+  const iterator = connection[Symbol.asyncIterator]()
+  t.equal(connection[Symbol.asyncIterator](), iterator, 'there is one')
+  await turn()
+  feed(...texts(100))
+  await turn()
+  t.equal(transport.isPaused(), true)
+  const seen: unknown[] = []
+  for await (const message of connection) {
+    seen.push(message)
+    if (seen.length === 100) break
+  }
+  t.strictSame(seen, names(100))
+  t.equal(transport.isPaused(), false)
+})
+
+t.test('over a socket: while nobody asks the peer is slowed down, then all messages come', async t => {
+  const [server, client] = await socketPair(t)
+  const { connection } = startConnection(t, server, {}, PULLED)
+  const iterator = connection[Symbol.asyncIterator]()
+  const COUNT = 300
+  const one = bytes(masked(frame('82', Buffer.alloc(60_000, 1))))
+  for (let i = 0; i < COUNT; i++) client.write(one)
+  await eventually('a peer that has to wait', () => client.writableLength > 1_000_000 && server.isPaused())
+  const waiting = client.writableLength
+  for (let i = 0; i < 50; i++) await turn()
+  t.equal(client.writableLength, waiting, 'nothing more is taken')
+  t.ok(server.readableLength < 200_000, 'and not much is read ahead')
+  let bytesSeen = 0
+  for (let i = 0; i < COUNT; i++) {
+    const { value } = await within(iterator.next(), `message ${i}`)
+    bytesSeen += value?.length ?? 0
+    if (i % 10 === 0) await turn()
+  }
+  t.equal(bytesSeen, COUNT * 60_000)
+})
+
+t.test('leaving the loop drops what waits, and gives later messages to the callback again', async t => {
+  const { connection, journal, transport, feed } = connected(t)
+  const loop = (async () => {
+    for await (const message of connection) if (message === '1') break
+  })()
+  feed(...texts(40))
+  await within(loop, 'the loop')
+  await journal.until('text 39')
+  t.notOk(journal.lines.includes('text 2'))
+  t.equal(transport.isPaused(), false)
+  feed(frame(TEXT, 'later'))
+  await journal.until('text later')
+  t.equal(connection.readyState, 'open')
+})
+
+t.test('a second loop after the first was left', async t => {
+  const { connection, feed } = connected(t, {}, PULLED)
+  for (const text of ['a', 'b']) {
+    const loop = (async () => {
+      for await (const message of connection) return message
+      return undefined
+    })()
+    feed(frame(TEXT, text))
+    t.equal(await within(loop, text), text)
+  }
+})
+
+t.test("the user's pause and the iterator's are two: both have to end", async t => {
+  const { connection, transport, feed } = connected(t, {}, PULLED)
+  const iterator = connection[Symbol.asyncIterator]()
+  await turn()
+  feed(...texts(20))
+  await turn()
+  connection.pause()
+  for (let i = 0; i < 16; i++) await within(iterator.next(), `message ${i}`)
+  await turn()
+  t.equal(transport.isPaused(), true, 'the iterator wants more, the user does not')
+  const next = iterator.next()
+  connection.resume()
+  t.strictSame(await within(next, 'message 16'), { done: false, value: '16' })
+})
+
+t.test("resume does not let the iterator's messages pile up", async t => {
+  const { connection, transport, feed } = connected(t, {}, PULLED)
+  const iterator = connection[Symbol.asyncIterator]()
+  await turn()
+  feed(...texts(50))
+  await turn()
+  connection.pause()
+  connection.resume()
+  await turn()
+  t.equal(transport.isPaused(), true)
+  for (let i = 0; i < 50; i++) t.equal((await within(iterator.next(), `message ${i}`)).value, `${i}`)
+})
+
+t.test('what the loop sends leaves', async t => {
+  const { connection, transport, feed } = connected(t, {}, PULLED)
+  const loop = (async () => {
+    for await (const message of connection) {
+      connection.send(message)
+      if (message === '2') break
+    }
+  })()
+  feed(...texts(3))
+  await within(loop, 'the loop')
+  await turn()
+  t.equal(transport.written(), texts(3).join(''))
+})

@@ -1,0 +1,191 @@
+import { Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { refuse } from '../../lib/handshake/refusal.ts'
+import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from '../../lib/transport/http1.ts'
+import { turn } from '../helpers/journal.ts'
+import { closed, MemoryTransport, socketPair } from '../helpers/transports.ts'
+import { WireClient } from '../helpers/wire-client.ts'
+
+const LONG = 60_000
+
+t.test('takeOver switches timeouts and delays off, where there are any', async t => {
+  const socket = new Socket()
+  t.teardown(() => socket.destroy())
+  const calls: unknown[] = []
+  Object.assign(socket, {
+    setTimeout: (time: number) => calls.push(['setTimeout', time]),
+    setNoDelay: (on: boolean) => calls.push(['setNoDelay', on]),
+  })
+  takeOver(socket)
+  t.strictSame(calls, [['setTimeout', 0], ['setNoDelay', true]])
+  takeOver(new PassThrough())
+})
+
+t.test('a refusal goes out as a whole response, and our side ends', async t => {
+  const transport = new MemoryTransport()
+  refuseUpgrade(transport, refuse(403, { headers: { 'x-why': 'no' }, body: 'Go away.\n' }), LONG)
+  await turn()
+  const [head, body] = Buffer.from(transport.written(), 'hex').toString().split('\r\n\r\n')
+  t.match(head, /^HTTP\/1\.1 403 Forbidden\r\n/)
+  t.match(head, /x-why: no/)
+  t.equal(body, 'Go away.\n')
+  t.equal(transport.finished, true)
+  t.equal(transport.destroyed, false)
+  transport.push(null)
+  await closed(transport)
+})
+
+t.test('a status without a name has none', async t => {
+  const transport = new MemoryTransport()
+  refuseUpgrade(transport, refuse(499), LONG)
+  await turn()
+  t.match(Buffer.from(transport.written(), 'hex').toString(), /^HTTP\/1\.1 499 \r\n/)
+  transport.destroy()
+})
+
+t.test('what the client still sends is thrown away, and it gets the answer without a reset', async t => {
+  const [server, client] = await socketPair(t)
+  const wire = new WireClient(client)
+  const answer = wire.answer()
+  client.write(Buffer.alloc(3_000_000))
+  refuseUpgrade(server, refuse(503), LONG)
+  t.equal((await answer).status, 503)
+  await wire.journal.until('end')
+  client.end()
+  await wire.journal.until('closed')
+  t.strictSame(wire.journal.lines, ['end', 'closed'])
+})
+
+t.test('a client that does not end is dropped after closingTime', async t => {
+  const [server, client] = await socketPair(t)
+  const wire = new WireClient(client)
+  const answer = wire.answer()
+  refuseUpgrade(server, refuse(503), 100)
+  await answer
+  await closed(server)
+  t.equal(server.destroyed, true)
+})
+
+t.test('a socket that can take nothing any more is dropped', async t => {
+  const transport = new MemoryTransport()
+  transport.end()
+  refuseUpgrade(transport, refuse(503), LONG)
+  t.equal(transport.destroyed, true)
+  t.equal(transport.written(), '')
+})
+
+t.test('an error on the way does no harm', async t => {
+  const transport = new MemoryTransport()
+  transport.stall()
+  refuseUpgrade(transport, refuse(503), LONG)
+  transport.destroy(new Error('the cable broke'))
+  await closed(transport)
+  t.pass('nobody has thrown')
+})
+
+interface Watched {
+  readonly transport: MemoryTransport
+  readonly pending: PendingUpgrade
+  readonly calls: string[]
+}
+
+function pending(t: Test, time = LONG, head = ''): Watched {
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  const calls: string[] = []
+  const onTimeout = (): void => void calls.push('timeout')
+  const upgrade = new PendingUpgrade(transport, Buffer.from(head), time, onTimeout, () => void calls.push('gone'))
+  return { transport, pending: upgrade, calls }
+}
+
+t.test('what the client sends ahead is kept in order, behind the head', async t => {
+  const { transport, pending: upgrade } = pending(t, LONG, 'head ')
+  transport.push('first ')
+  await turn()
+  transport.push('second')
+  await turn()
+  t.equal(upgrade.finish().toString(), 'head first second')
+})
+
+t.test('what comes after finish is left to others', async t => {
+  const { transport, pending: upgrade } = pending(t)
+  transport.push('early')
+  await turn()
+  const early = upgrade.finish()
+  t.equal(transport.isPaused(), true)
+  transport.push('late')
+  await turn()
+  t.equal(early.toString(), 'early')
+  t.equal(transport.read()?.toString(), 'late')
+  t.strictSame(['data', 'end', 'close'].map(event => transport.listenerCount(event)), [0, 0, 0])
+})
+
+t.test('an error after finish does no harm', async t => {
+  const { transport, pending: upgrade, calls } = pending(t)
+  upgrade.finish()
+  transport.destroy(new Error('the cable broke'))
+  await closed(transport)
+  t.strictSame(calls, [])
+})
+
+t.test('from 64 KiB on the client is slowed down, the head counted', async t => {
+  const { transport } = pending(t, LONG, 'x'.repeat(36_000))
+  transport.push(Buffer.alloc(29_535))
+  await turn()
+  t.equal(transport.isPaused(), false)
+  transport.push(Buffer.alloc(1))
+  await turn()
+  t.equal(transport.isPaused(), true)
+})
+
+t.test('the time runs out: told once, and the socket is left alone', async t => {
+  const { transport, pending: upgrade, calls } = pending(t, 100)
+  const { pending: other, calls: otherCalls } = pending(t, LONG)
+  while (calls.length === 0) await turn()
+  t.strictSame(calls, ['timeout'])
+  t.equal(transport.destroyed, false)
+  upgrade.finish()
+  other.finish()
+  t.strictSame(otherCalls, [])
+})
+
+t.test('after finish the time does not run out, and nobody is told of the end', async t => {
+  const { transport, pending: upgrade, calls } = pending(t, 200)
+  const { calls: later } = pending(t, 400)
+  upgrade.finish()
+  while (later.length === 0) await turn()
+  t.strictSame(calls, [])
+  transport.destroy()
+  await closed(transport)
+  t.strictSame(calls, [])
+})
+
+for (const [how, leave] of [
+  ['ends', (transport: MemoryTransport) => transport.push(null)],
+  ['fails', (transport: MemoryTransport) => transport.destroy(new Error('the cable broke'))],
+  ['closes', (transport: MemoryTransport) => transport.destroy()],
+] as const) {
+  t.test(`a client that ${how} is told of once, its socket dropped, and its time does not run out`, async t => {
+    const { transport, calls } = pending(t, 300)
+    const { calls: later } = pending(t, 500)
+    leave(transport)
+    await turn()
+    t.strictSame(calls, ['gone'])
+    t.equal(transport.destroyed, true)
+    while (later.length === 0) await turn()
+    t.strictSame(calls, ['gone'])
+  })
+}
+
+t.test('destroyAfter destroys a stream that is not gone in time, and shortens a time that was set before', async t => {
+  const [soon, gone] = [new MemoryTransport(), new MemoryTransport()]
+  t.teardown(() => soon.destroy())
+  destroyAfter(soon, LONG)
+  destroyAfter(soon, 100)
+  destroyAfter(gone, 100)
+  gone.destroy()
+  t.equal(soon.destroyed, false)
+  await closed(soon)
+  t.pass('in time')
+})

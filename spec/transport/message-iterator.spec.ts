@@ -1,0 +1,122 @@
+import t from 'tap'
+import { MessageIterator } from '../../lib/transport/message-iterator.ts'
+import { turn, within } from '../helpers/journal.ts'
+
+interface Watched {
+  readonly iterator: MessageIterator
+  /** What it asked of its source since the last call. */
+  calls(): string[]
+}
+
+function watched(): Watched {
+  let calls: string[] = []
+  const iterator = new MessageIterator({
+    hold: () => void calls.push('hold'),
+    release: () => void calls.push('release'),
+    detach: () => void calls.push('detach'),
+  })
+  return {
+    iterator,
+    calls: () => {
+      const all = calls
+      calls = []
+      return all
+    },
+  }
+}
+
+const DONE = { done: true, value: undefined }
+const item = (value: string | Buffer): { done: boolean; value: string | Buffer } => ({ done: false, value })
+const next = (iterator: MessageIterator): Promise<unknown> => within(iterator.next(), 'the next message')
+
+t.test('messages come in order, whether they were asked for before or after', async t => {
+  const { iterator } = watched()
+  iterator.push('a')
+  iterator.push('')
+  t.strictSame(await next(iterator), item('a'))
+  t.strictSame(await next(iterator), item(''), 'an empty message is one')
+  const [third, fourth] = [next(iterator), next(iterator)]
+  iterator.push('c')
+  iterator.push(Buffer.from('d'))
+  t.strictSame(await fourth, item(Buffer.from('d')))
+  t.strictSame(await third, item('c'))
+})
+
+t.test('a message that was asked for does not wait, however large', async t => {
+  const { iterator, calls } = watched()
+  const asked = Array.from({ length: 20 }, () => next(iterator))
+  for (let i = 0; i < 20; i++) iterator.push('x'.repeat(65_536))
+  await Promise.all(asked)
+  t.strictSame(calls(), [])
+})
+
+t.test('the source is held from 16 waiting messages on, and released when none is left', async t => {
+  const { iterator, calls } = watched()
+  for (let i = 0; i < 15; i++) iterator.push(`${i}`)
+  t.strictSame(calls(), [])
+  iterator.push('15')
+  t.strictSame(calls(), ['hold'])
+  for (let i = 0; i < 15; i++) await next(iterator)
+  t.strictSame(calls(), [])
+  t.strictSame(await next(iterator), item('15'))
+  t.strictSame(calls(), ['release'])
+})
+
+t.test('the source is held from 64 KiB of waiting messages on, together', async t => {
+  for (const sizes of [[65_536], [32_768, 32_768], [1, 65_535]]) {
+    const { iterator, calls } = watched()
+    for (const size of sizes.slice(0, -1)) iterator.push(Buffer.alloc(size))
+    t.strictSame(calls(), [])
+    iterator.push(Buffer.alloc(sizes[sizes.length - 1]))
+    t.strictSame(calls(), ['hold'], sizes.join())
+    for (const _ of sizes) await next(iterator)
+    t.strictSame(calls(), ['release'], sizes.join())
+    iterator.push(Buffer.alloc(65_535))
+    t.strictSame(calls(), [], 'what was taken does not count any more')
+  }
+})
+
+t.test('after the end, those that wait are still handed over', async t => {
+  const { iterator } = watched()
+  iterator.push('a')
+  iterator.end()
+  t.strictSame(await next(iterator), item('a'))
+  t.strictSame(await next(iterator), DONE)
+  t.strictSame(await next(iterator), DONE, 'again')
+})
+
+t.test('the end reaches everybody who waits', async t => {
+  const { iterator } = watched()
+  const asked = [next(iterator), next(iterator)]
+  iterator.end()
+  t.strictSame(await Promise.all(asked), [DONE, DONE])
+})
+
+t.test('return drops what waits, ends the iterator and lets the source go', async t => {
+  const { iterator, calls } = watched()
+  for (let i = 0; i < 16; i++) iterator.push(`${i}`)
+  t.strictSame(calls(), ['hold'])
+  t.strictSame(await within(iterator.return(), 'return'), DONE)
+  t.strictSame(calls(), ['detach'])
+  t.strictSame(await next(iterator), DONE)
+})
+
+t.test('return ends it for those who wait', async t => {
+  const { iterator } = watched()
+  const asked = next(iterator)
+  await iterator.return()
+  t.strictSame(await asked, DONE)
+})
+
+t.test('for await takes messages one by one, and leaving the loop returns', async t => {
+  const { iterator, calls } = watched()
+  for (const message of ['a', 'b', 'c', 'd']) iterator.push(message)
+  const seen: unknown[] = []
+  for await (const message of iterator) {
+    seen.push(message)
+    if (message === 'b') await turn()
+    if (message === 'c') break
+  }
+  t.strictSame(seen, ['a', 'b', 'c'])
+  t.strictSame(calls(), ['detach'])
+})

@@ -1,0 +1,387 @@
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { HIGH_WATER, Outbox } from '../../lib/transport/outbox.ts'
+import { bytes, hex } from '../helpers/frames.ts'
+import { eventually, turn, within } from '../helpers/journal.ts'
+import { MemoryTransport, socketPair } from '../helpers/transports.ts'
+
+interface Watched {
+  readonly outbox: Outbox
+  readonly transport: MemoryTransport
+  /** `flush`, `unblocked`, `drain`, in order. */
+  readonly calls: string[]
+}
+
+function watch(calls: string[]): ConstructorParameters<typeof Outbox>[1] {
+  return {
+    onFlush: () => void calls.push('flush'),
+    onUnblocked: () => void calls.push('unblocked'),
+    onDrain: () => void calls.push('drain'),
+  }
+}
+
+function watched(t: Test): Watched {
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  const calls: string[] = []
+  const outbox = new Outbox(transport, watch(calls))
+  transport.on('drain', () => outbox.unblocked())
+  return { outbox, transport, calls }
+}
+
+/** Adds a message as a serializer does: reserved, filled, committed. */
+function add(outbox: Outbox, content: string | Buffer): void {
+  const data = Buffer.from(content as string)
+  const at = outbox.reserve(data.length)
+  outbox.memory.set(data, at)
+  outbox.commit(data.length)
+}
+
+const noise = (length: number, step = 7): Buffer => Buffer.from(new Uint8Array(length).map((_, i) => i * step).buffer)
+
+t.test('what is added in one tick is one write of one piece, in order', async t => {
+  const { outbox, transport, calls } = watched(t)
+  for (const part of ['a', 'bc', '', 'def']) {
+    add(outbox, part)
+    outbox.queueFlush()
+  }
+  t.equal(outbox.size, 6)
+  t.equal(outbox.queued, 6)
+  t.equal(transport.writes.length, 0, 'not at once')
+  await turn()
+  t.strictSame(transport.writes, [[Buffer.from('abcdef')]])
+  t.equal(outbox.size, 0)
+  t.equal(outbox.queued, 0)
+  t.strictSame(calls, ['flush'])
+})
+
+t.test('nothing is written where nothing was added', async t => {
+  const { outbox, transport, calls } = watched(t)
+  outbox.flush()
+  outbox.queueFlush()
+  await turn()
+  t.strictSame([transport.writes, calls], [[], []])
+})
+
+t.test('corked, the batch grows until it is uncorked, which writes it at once', async t => {
+  const { outbox, transport } = watched(t)
+  outbox.cork()
+  add(outbox, 'a')
+  outbox.queueFlush()
+  await turn()
+  add(outbox, 'b')
+  outbox.queueFlush()
+  await turn()
+  t.equal(transport.writes.length, 0)
+  outbox.uncork()
+  t.strictSame(transport.writes, [[Buffer.from('ab')]])
+  add(outbox, 'c')
+  outbox.queueFlush()
+  await turn()
+  t.equal(transport.written(), hex(Buffer.from('abc')), 'and it is as before')
+})
+
+t.test('neighbours in the same memory are one piece, appended ones too', async t => {
+  const { outbox, transport } = watched(t)
+  const memory = noise(30)
+  outbox.appendRange(memory, 3, 10)
+  outbox.appendRange(memory, 10, 20)
+  outbox.appendRange(memory, 20, 21)
+  t.equal(outbox.size, 18)
+  outbox.flush()
+  t.strictSame(transport.writes, [[memory.subarray(3, 21)]])
+  t.equal(transport.writes[0][0].buffer, memory.buffer, 'by reference')
+})
+
+t.test('ranges of the same memory that are no neighbours stay apart', async t => {
+  const { outbox, transport } = watched(t)
+  const memory = noise(30)
+  outbox.appendRange(memory, 10, 20)
+  outbox.appendRange(memory, 0, 10)
+  outbox.appendRange(memory, 11, 12)
+  outbox.flush()
+  t.equal(transport.written(), hex(memory.subarray(10, 20)) + hex(memory.subarray(0, 10)) + hex(memory.subarray(11, 12)))
+})
+
+t.test('a large piece goes by reference, in one vectored write with what is around it', async t => {
+  const { outbox, transport } = watched(t)
+  const large = noise(20_000)
+  add(outbox, 'before')
+  outbox.append(large)
+  add(outbox, 'after')
+  t.equal(outbox.size, 20_011)
+  outbox.flush()
+  t.equal(transport.writes.length, 1, 'one write')
+  t.strictSame(transport.writes[0], [Buffer.from('before'), large, Buffer.from('after')])
+  t.equal(transport.writes[0][1].buffer, large.buffer, 'the same memory')
+})
+
+t.test('small pieces next to one another are copied together, up to 4 KiB each', async t => {
+  const { outbox, transport } = watched(t)
+  const [a, b, c, d, e] = [4096, 4096, 4097, 10, 20].map((length, i) => noise(length, i + 3))
+  for (const piece of [a, b, c, d, e]) outbox.append(piece)
+  outbox.flush()
+  t.equal(transport.writes.length, 1)
+  t.strictSame(transport.writes[0], [Buffer.concat([a, b]), c, Buffer.concat([d, e])])
+})
+
+t.test('more than a slab: several pieces, one write, no byte lost', async t => {
+  const { outbox, transport } = watched(t)
+  const parts = Array.from({ length: 50 }, (_, i) => noise(5000, i + 1))
+  for (const part of parts) add(outbox, part)
+  outbox.flush()
+  t.equal(transport.writes.length, 1)
+  t.equal(transport.written(), hex(Buffer.concat(parts)))
+})
+
+t.test('a stream may keep what it was given: its bytes are never written over', async t => {
+  const { outbox, transport } = watched(t)
+  const rounds = Array.from({ length: 100 }, (_, i) => `round ${i} `)
+  for (const round of rounds) {
+    add(outbox, round)
+    outbox.flush()
+  }
+  t.equal(transport.writes.length, 100)
+  t.equal(transport.written(), hex(Buffer.from(rounds.join(''))))
+})
+
+t.test("after a write that a kernel's socket took at once the memory is used again", async t => {
+  const [server, client] = await socketPair(t)
+  const outbox = new Outbox(server, watch([]))
+  const before = outbox.reserve(10)
+  const { memory } = outbox
+  for (let i = 0; i < 100; i++) {
+    add(outbox, `round ${i} `)
+    outbox.flush()
+  }
+  t.equal(outbox.reserve(10), before)
+  t.equal(outbox.memory, memory)
+  const expected = Array.from({ length: 100 }, (_, i) => `round ${i} `).join('')
+  let received = ''
+  client.on('data', (chunk: Buffer) => {
+    received += chunk.toString()
+  })
+  await eventually('all rounds', () => received.length >= expected.length)
+  t.equal(received, expected)
+})
+
+t.test("a kernel's socket that has not taken all keeps its memory: bytes arrive as they were", async t => {
+  const [server, client] = await socketPair(t)
+  const outbox = new Outbox(server, watch([]))
+  const sent: Buffer[] = []
+  // Until the kernel's buffers are full, and then some.
+  for (let i = 0; server.writableLength < 200_000; i++) {
+    const data = noise(3000, (i % 250) + 1)
+    sent.push(data)
+    add(outbox, data)
+    outbox.flush()
+  }
+  const total = sent.reduce((sum, { length }) => sum + length, 0)
+  const received: Buffer[] = []
+  let size = 0
+  client.on('data', (chunk: Buffer) => {
+    received.push(chunk)
+    size += chunk.length
+  })
+  await eventually('all bytes', () => size >= total)
+  t.ok(Buffer.concat(received).equals(Buffer.concat(sent)))
+})
+
+t.test('the memory of one outbox is not taken back where another has written behind it', async t => {
+  const [server, client] = await socketPair(t)
+  const socket = new Outbox(server, watch([]))
+  const { outbox, transport } = watched(t)
+  add(socket, 'first')
+  add(outbox, 'second')
+  socket.flush()
+  add(socket, ' and the third')
+  outbox.flush()
+  socket.flush()
+  t.equal(transport.written(), hex(Buffer.from('second')))
+  let received = ''
+  client.on('data', (chunk: Buffer) => {
+    received += chunk.toString()
+  })
+  await eventually('all bytes', () => received.length >= 19)
+  t.equal(received, 'first and the third')
+})
+
+t.test('few bytes that have to wait get memory of their own', async t => {
+  const { outbox, transport } = watched(t)
+  transport.stall()
+  add(outbox, 'first')
+  outbox.flush()
+  for (const part of ['second', 'third']) {
+    add(outbox, part)
+    outbox.flush()
+  }
+  transport.goOn()
+  const [, [second, third]] = transport.writes
+  t.strictSame([second, third], [Buffer.from('second'), Buffer.from('third')])
+  // Node's pool has 8 KiB.
+  t.ok(second.buffer.byteLength <= 8192 && third.buffer.byteLength <= 8192, 'no slab is held')
+})
+
+t.test('many bytes that have to wait stay where they are', async t => {
+  const { outbox, transport } = watched(t)
+  const large = noise(20_000)
+  transport.stall()
+  add(outbox, 'first')
+  outbox.flush()
+  outbox.append(large)
+  outbox.flush()
+  transport.goOn()
+  t.equal(transport.writes[1][0].buffer, large.buffer)
+})
+
+t.test('from 64 KiB on it writes at once, and asks the sender to wait for drain', async t => {
+  const { outbox, transport, calls } = watched(t)
+  transport.stall()
+  outbox.append(noise(HIGH_WATER - 1))
+  t.equal(outbox.settle(), true)
+  t.equal(transport.writes.length, 0)
+  outbox.append(noise(1))
+  t.equal(outbox.settle(), false)
+  t.equal(transport.writes.length, 1, 'written')
+  t.equal(outbox.queued, HIGH_WATER, 'and not taken')
+  t.equal(outbox.size, 0)
+  await turn()
+  t.strictSame(calls, ['flush'], 'no drain yet')
+  transport.goOn()
+  await turn()
+  t.strictSame(calls.slice(1), ['unblocked', 'drain'])
+  t.equal(outbox.settle(), true)
+})
+
+t.test('what the transport took at once in spite of its size does not make the sender wait', async t => {
+  const { outbox, transport, calls } = watched(t)
+  outbox.append(noise(HIGH_WATER))
+  t.equal(outbox.settle(), true)
+  t.equal(transport.writes.length, 1)
+  await turn()
+  t.notOk(calls.includes('drain'))
+})
+
+t.test('blocked is what the transport says, and drain does not come while it is', async t => {
+  const { outbox, transport, calls } = watched(t)
+  t.equal(outbox.blocked, false)
+  transport.stall()
+  outbox.append(noise(HIGH_WATER))
+  outbox.settle()
+  t.equal(outbox.blocked, true)
+  outbox.unblocked()
+  outbox.flush()
+  await turn()
+  t.strictSame(calls, ['flush'])
+  t.equal(outbox.settle(), false)
+})
+
+t.test('no drain where nobody was asked to wait, but answers may go', async t => {
+  const { outbox, transport, calls } = watched(t)
+  transport.stall()
+  outbox.append(noise(HIGH_WATER - 1))
+  t.equal(outbox.settle(), true)
+  await turn()
+  transport.goOn()
+  await turn()
+  t.strictSame(calls, ['flush', 'unblocked'])
+})
+
+t.test('what was added meanwhile is written when the transport takes more', async t => {
+  const { outbox, transport } = watched(t)
+  transport.stall()
+  outbox.append(noise(HIGH_WATER))
+  outbox.settle()
+  outbox.cork()
+  add(outbox, 'later')
+  outbox.uncork()
+  transport.goOn()
+  await turn()
+  await turn()
+  t.equal(transport.written(), hex(noise(HIGH_WATER)) + hex(Buffer.from('later')))
+})
+
+t.test('drain comes in a turn of its own, so that one who sends whenever he may lets others run', async t => {
+  // A stream that queues much before it says stop: it never says go either.
+  const transport = new MemoryTransport({ writableHighWaterMark: 100 * HIGH_WATER })
+  t.teardown(() => transport.destroy())
+  let drains = 0
+  const outbox: Outbox = new Outbox(transport, {
+    onFlush() {},
+    onUnblocked() {},
+    onDrain() {
+      drains++
+      if (drains < 20) send()
+    },
+  })
+  let full = 0
+  const send = (): void => {
+    outbox.append(noise(HIGH_WATER))
+    if (!outbox.settle()) full++
+  }
+  transport.stall()
+  send()
+  await new Promise<void>(resolve => process.nextTick(resolve))
+  t.strictSame([full, drains], [1, 0], 'not in this tick')
+  await turn()
+  await turn()
+  await turn()
+  t.ok(drains >= 1 && drains <= 3, `${drains} in three turns`)
+  t.equal(full, drains + 1)
+})
+
+t.test('drained resolves at once where nobody has to wait, else with drain', async t => {
+  const { outbox, transport } = watched(t)
+  await within(outbox.drained(), 'drained')
+  transport.stall()
+  outbox.append(noise(HIGH_WATER))
+  outbox.settle()
+  let resolved = 0
+  const waiting = [outbox.drained(), outbox.drained()].map(promise => promise.then(() => resolved++))
+  await turn()
+  t.equal(resolved, 0)
+  transport.goOn()
+  await within(Promise.all(waiting), 'drained')
+  t.equal(resolved, 2)
+})
+
+t.test('drained rejects where the end comes first, and drain does not come any more', async t => {
+  const { outbox, transport, calls } = watched(t)
+  transport.stall()
+  outbox.append(noise(HIGH_WATER))
+  outbox.settle()
+  const waiting = outbox.drained()
+  outbox.end()
+  await t.rejects(within(waiting, 'the end'), { message: 'the connection is closed', code: 'connection-closed' })
+  transport.goOn()
+  await turn()
+  t.notOk(calls.includes('drain'))
+})
+
+t.test('a transport that takes nothing any more gets nothing, and the batch is gone', async t => {
+  const { outbox, transport } = watched(t)
+  const failed: unknown[] = []
+  transport.on('error', error => failed.push(error))
+  add(outbox, 'a')
+  transport.end()
+  outbox.flush()
+  t.equal(outbox.size, 0)
+  add(outbox, 'b')
+  transport.destroy()
+  outbox.flush()
+  await once(transport, 'close')
+  t.strictSame([outbox.size, transport.writes, failed], [0, [], []])
+})
+
+t.test('room that was reserved may be used in part, and is moved to a new slab where it does not fit', async t => {
+  const { outbox, transport } = watched(t)
+  outbox.reserve(60_000)
+  const { memory } = outbox
+  add(outbox, 'a')
+  t.equal(outbox.reserve(65_536), 0)
+  t.not(outbox.memory, memory)
+  outbox.memory.set(bytes('62'), 0)
+  outbox.commit(1)
+  outbox.flush()
+  t.equal(transport.written(), '6162')
+})
