@@ -93,18 +93,19 @@ export class Endpoint {
   }
 
   /**
-   * Parses what came from the peer, unmasking it in place. Bytes that a pause leaves unread are copied and kept.
+   * Parses `bytes[start, end)` from the peer, all of it by default, unmasking it in place. Bytes that a pause leaves unread are copied and kept.
    *
    * @throws MisuseError `invalid-state` inside a call of the sink: the bytes at hand come first
    */
-  receive(bytes: Buffer): void {
+  receive(bytes: Buffer, start = 0, end = bytes.length): void {
     if (this.#receiving) throw new MisuseError('invalid-state', 'receive can not be called from inside a callback')
     if (this.#state === EndpointState.closed) return
     if (this.#unread !== undefined || this.halted) {
-      this.#unread = this.#unread === undefined ? Buffer.from(bytes) : Buffer.concat([this.#unread, bytes])
+      const more = bytes.subarray(start, end)
+      this.#unread = this.#unread === undefined ? Buffer.from(more) : Buffer.concat([this.#unread, more])
       return
     }
-    this.#parse(bytes, false)
+    this.#parse(bytes, start, end, false)
   }
 
   /** The transport ended. Without a closing handshake that is an abnormal closure, 1006 (section 7.1.5). */
@@ -125,7 +126,7 @@ export class Endpoint {
     const unread = this.#unread
     if (unread === undefined || this.#receiving || this.halted) return
     this.#unread = undefined
-    this.#parse(unread, true)
+    this.#parse(unread, 0, unread.length, true)
   }
 
   /**
@@ -308,12 +309,12 @@ export class Endpoint {
   }
 
   /** @param own whether the memory is ours to keep */
-  #parse(bytes: Buffer, own: boolean): void {
+  #parse(bytes: Buffer, start: number, end: number, own: boolean): void {
     this.#receiving = true
     try {
-      const at = this.#parser.parse(bytes, 0, bytes.length)
-      if (this.#paused && at < bytes.length && this.#state !== EndpointState.closed) {
-        const rest = bytes.subarray(at)
+      const at = this.#parser.parse(bytes, start, end)
+      if (this.#paused && at < end && this.#state !== EndpointState.closed) {
+        const rest = bytes.subarray(at, end)
         this.#unread = own ? rest : Buffer.from(rest)
       }
     } catch (error) {

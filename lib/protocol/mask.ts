@@ -1,7 +1,25 @@
 /** The masking kernel (RFC 6455, section 5.3): xor with a 4-byte key, in place. */
+import type { SimdXor } from './simd-xor.ts'
 
 /** Below this many bytes a plain loop beats setting up a view of 32-bit words. */
 const WORDWISE_FROM = 64
+
+/** Below this many bytes a loop beats the call into WebAssembly. */
+const SIMD_FROM = 32
+/** What one step of the SIMD kernel takes. */
+const SIMD_BLOCK = 16
+/** Bits of 0x80808080: some byte is not ASCII. */
+const NOT_ASCII = 0x80
+
+/** The memory that the SIMD kernel reaches, once there is one. */
+let simdMemory: ArrayBufferLike | undefined
+let simdXor: SimdXor | undefined
+
+/** From now on bytes in `memory` are masked by `kernel`; without parameters none are. */
+export function useSimd(memory?: ArrayBufferLike, kernel?: SimdXor): void {
+  simdMemory = memory
+  simdXor = kernel
+}
 
 /**
  * Masks or unmasks (the two are one operation) `bytes[start, end)` in place.
@@ -11,7 +29,10 @@ const WORDWISE_FROM = 64
  *   is plain ASCII, which spares text a second look
  */
 export function xorInPlace(bytes: Uint8Array, start: number, end: number, key: number): number {
-  if (end - start >= WORDWISE_FROM) return xorWords(bytes, start, end, key)
+  if (end - start >= SIMD_FROM) {
+    if (simdXor !== undefined && bytes.buffer === simdMemory) return xorBlocks(simdXor, bytes, start, end, key)
+    if (end - start >= WORDWISE_FROM) return xorWords(bytes, start, end, key)
+  }
   const k0 = key & 0xff
   const k1 = (key >>> 8) & 0xff
   const k2 = (key >>> 16) & 0xff
@@ -26,6 +47,14 @@ export function xorInPlace(bytes: Uint8Array, start: number, end: number, key: n
   if (at + 1 < end) seen |= bytes[at + 1] ^= k1
   if (at + 2 < end) seen |= bytes[at + 2] ^= k2
   return seen
+}
+
+function xorBlocks(kernel: SimdXor, bytes: Uint8Array, start: number, end: number, key: number): number {
+  // The key turns every 4 bytes, so it fits behind whole blocks as it is.
+  const rest = end - ((end - start) & (SIMD_BLOCK - 1))
+  const offset = bytes.byteOffset
+  const seen = kernel(offset + start, offset + rest, key) === 0 ? 0 : NOT_ASCII
+  return seen | xorInPlace(bytes, rest, end, key)
 }
 
 function xorWords(bytes: Uint8Array, start: number, end: number, key: number): number {

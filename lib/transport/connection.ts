@@ -17,6 +17,7 @@ import { toMessage } from './message.ts'
 import { MessageIterator } from './message-iterator.ts'
 import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
+import { isArena, readIntoArena } from './receive-arena.ts'
 import { isThenable } from './thenable.ts'
 
 const connectionOf = Symbol('kore-ws connection')
@@ -42,10 +43,9 @@ export class Connection<Data = unknown> {
   readonly #role: 'server' | 'client'
   #idleTime: number
   #activeAt = 0
-  /** What is being parsed: a message in other memory has that memory to itself. */
-  #chunk: Buffer | undefined
   #reading = false
   #muted = false
+  #awaitsArena = false
   #holds = 0
   /** Why the transport was destroyed from our side, or what error it had. */
   #lost = ''
@@ -256,9 +256,9 @@ export class Connection<Data = unknown> {
       if (handlers.rawMessage !== undefined) {
         result = handlers.rawMessage(this, opcode, bytes, start, end)
       } else if (this.#iterator !== undefined) {
-        this.#iterator.push(toMessage(opcode, bytes, start, end, ascii, bytes === this.#chunk))
+        this.#iterator.push(toMessage(opcode, bytes, start, end, ascii, !isArena(bytes)))
       } else if (handlers.message !== undefined) {
-        result = handlers.message(this, toMessage(opcode, bytes, start, end, ascii, bytes === this.#chunk))
+        result = handlers.message(this, toMessage(opcode, bytes, start, end, ascii, !isArena(bytes)))
       }
       if (result !== undefined) this.#follow(result)
     } catch (error) {
@@ -338,13 +338,21 @@ export class Connection<Data = unknown> {
   }
 
   #startReading(early: Buffer | undefined): void {
-    if (early !== undefined && early.length > 0) this.#receive(early)
+    if (early !== undefined && early.length > 0) this.#receive(early, early.length)
     const transport = this.#transport
     if (transport.destroyed) return
     transport.on('data', Connection.#onData)
+    this.#enterArena()
     transport.on('end', Connection.#onEnd)
     if (this.#holds === 0) transport.resume()
     else transport.pause()
+  }
+
+  /** Reads without allocating from here on, where that is possible; else through `data` events. */
+  #enterArena(): void {
+    const answer = readIntoArena(this.#transport, Connection.#onArena)
+    this.#awaitsArena = answer === 'later'
+    if (answer === 'yes') this.#transport.off('data', Connection.#onData)
   }
 
   /** The peer ended its side; without a closing handshake nothing more can come of it. */
@@ -360,15 +368,13 @@ export class Connection<Data = unknown> {
     this.#handlers.gone(this)
   }
 
-  #receive(chunk: Buffer): void {
+  #receive(chunk: Buffer, length: number): void {
     this.#activeAt = coarseNow()
-    this.#chunk = chunk
     this.#reading = true
     this.#outbox.cork()
-    this.#endpoint.receive(chunk)
+    this.#endpoint.receive(chunk, 0, length)
     this.#reading = false
     this.#outbox.uncork()
-    this.#chunk = undefined
     if (this.#holds !== 0) this.#transport.pause()
   }
 
@@ -469,7 +475,14 @@ export class Connection<Data = unknown> {
   // One listener each for all connections: one of its own would cost every idle connection a closure.
 
   static #onData(this: Attached, chunk: Buffer): void {
-    this[connectionOf].#receive(chunk)
+    const connection = this[connectionOf]
+    connection.#receive(chunk, chunk.length)
+    if (connection.#awaitsArena) connection.#enterArena()
+  }
+
+  static #onArena(this: Socket, length: number, arena: Buffer): boolean {
+    ;(this as Duplex as Attached)[connectionOf].#receive(arena, length)
+    return true
   }
 
   static #onEnd(this: Attached): void {

@@ -14,7 +14,7 @@ interface FastBuffer {
  * The message that lies in `bytes[start, end)`.
  *
  * @param ascii whether a text is known to be plain ASCII
- * @param shared whether others use the memory of `bytes`; it is not kept then
+ * @param own whether nobody else will use the memory of `bytes`, so that the message may keep it
  */
 export function toMessage(
   opcode: DataOpcode,
@@ -22,7 +22,7 @@ export function toMessage(
   start: number,
   end: number,
   ascii: boolean,
-  shared: boolean
+  own: boolean
 ): Message {
   if (opcode === Opcode.text) {
     const fast = bytes as unknown as FastBuffer
@@ -30,5 +30,5 @@ export function toMessage(
   }
   const view = bytes.subarray(start, end)
   // A view that is most of its memory may keep it: a copy would save less than it costs.
-  return !shared || 2 * (end - start) > bytes.buffer.byteLength ? view : Buffer.from(view)
+  return own && 2 * (end - start) > bytes.buffer.byteLength ? view : Buffer.from(view)
 }

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { isPlainAscii, rotateKey, xorInPlace } from '../../lib/protocol/mask.ts'
+import { isPlainAscii, rotateKey, useSimd, xorInPlace } from '../../lib/protocol/mask.ts'
+import { createSimdMemory } from '../../lib/protocol/simd-xor.ts'
 import { bytes, hex } from '../helpers/frames.ts'
 import { random } from '../helpers/random.ts'
 
@@ -12,9 +13,19 @@ function naive(source: Uint8Array, start: number, end: number, key: number): Uin
   return source.map((byte, i) => (i < start || i >= end ? byte : byte ^ ((key >>> (8 * ((i - start) % 4))) & 0xff)))
 }
 
+const simd = createSimdMemory(4096)
+
+/** Memory of either kind, of which each test has all there is. */
+const KERNELS: Readonly<Record<string, (size: number) => ArrayBuffer>> = {
+  plain: size => new ArrayBuffer(size),
+  simd: () => simd.buffer,
+}
+
+t.before(() => useSimd(simd.buffer, simd.xor))
+
 /** Memory filled with noise, as a view that begins at `alignment`. */
-function noise(below: (limit: number) => number, alignment: number, size: number): Uint8Array {
-  const view = new Uint8Array(new ArrayBuffer(alignment + size), alignment)
+function noise(below: (limit: number) => number, memory: (size: number) => ArrayBuffer, alignment: number, size: number): Uint8Array {
+  const view = new Uint8Array(memory(alignment + size), alignment, size)
   for (let i = 0; i < size; i++) view[i] = below(256)
   return view
 }
@@ -25,34 +36,38 @@ t.test('5.3: the example of section 5.7', async t => {
   t.equal(payload.toString(), 'Hello')
 })
 
-t.test('5.3: every length, alignment and key as the naive loop does it, and not a byte more', async t => {
-  const below = random(t)
-  for (const alignment of ALIGNMENTS) {
-    const wrong = LENGTHS.filter(length => {
-      const view = noise(below, alignment, length + 6)
-      const key = KEYS[length % KEYS.length]
-      const start = 3
-      const expected = naive(view, start, start + length, key)
-      xorInPlace(view, start, start + length, key)
-      return hex(view) !== hex(expected)
-    })
-    t.strictSame(wrong, [], `alignment ${alignment}`)
-  }
-})
+for (const [kernel, memory] of Object.entries(KERNELS)) {
+  t.test(`${kernel}: 5.3: every length, alignment and key as the naive loop does it, and not a byte more`, async t => {
+    const below = random(t)
+    for (const alignment of ALIGNMENTS) {
+      const wrong = LENGTHS.filter(length => {
+        const view = noise(below, memory, alignment, length + 6)
+        const key = KEYS[length % KEYS.length]
+        const start = 3
+        const expected = naive(view, start, start + length, key)
+        xorInPlace(view, start, start + length, key)
+        return hex(view) !== hex(expected)
+      })
+      t.strictSame(wrong, [], `alignment ${alignment}`)
+    }
+  })
+}
 
-t.test('5.3: cut anywhere, with the key rotated by what went before', async t => {
-  const below = random(t)
-  for (const alignment of ALIGNMENTS) {
-    const wrong = LENGTHS.filter(cut => {
-      const view = noise(below, alignment, 200)
-      const expected = naive(view, 0, 200, KEYS[0])
-      xorInPlace(view, 0, cut, KEYS[0])
-      xorInPlace(view, cut, 200, rotateKey(KEYS[0], cut))
-      return hex(view) !== hex(expected)
-    })
-    t.strictSame(wrong, [], `alignment ${alignment}`)
-  }
-})
+for (const [kernel, memory] of Object.entries(KERNELS)) {
+  t.test(`${kernel}: 5.3: cut anywhere, with the key rotated by what went before`, async t => {
+    const below = random(t)
+    for (const alignment of ALIGNMENTS) {
+      const wrong = LENGTHS.filter(cut => {
+        const view = noise(below, memory, alignment, 200)
+        const expected = naive(view, 0, 200, KEYS[0])
+        xorInPlace(view, 0, cut, KEYS[0])
+        xorInPlace(view, cut, 200, rotateKey(KEYS[0], cut))
+        return hex(view) !== hex(expected)
+      })
+      t.strictSame(wrong, [], `alignment ${alignment}`)
+    }
+  })
+}
 
 t.test('5.3: a rotated key begins with the byte that is due', async t => {
   for (const key of KEYS) {
@@ -64,14 +79,23 @@ t.test('5.3: a rotated key begins with the byte that is due', async t => {
   }
 })
 
-t.test('what it returns tells plain ASCII from all else, wherever the one other byte is', async t => {
-  for (const alignment of ALIGNMENTS) {
-    const wrong = LENGTHS.flatMap(length => {
-      const places = Array.from({ length: length + 1 }, (_, place) => place)
-      return places.filter(place => isPlainAscii(xorOfText(alignment, length, place)) !== (place === length))
-    })
-    t.strictSame(wrong, [], `alignment ${alignment}`)
-  }
+for (const [kernel, memory] of Object.entries(KERNELS)) {
+  t.test(`${kernel}: what it returns tells plain ASCII from all else, wherever the one other byte is`, async t => {
+    for (const alignment of ALIGNMENTS) {
+      const wrong = LENGTHS.flatMap(length => {
+        const places = Array.from({ length: length + 1 }, (_, place) => place)
+        return places.filter(place => isPlainAscii(xorOfText(memory, alignment, length, place)) !== (place === length))
+      })
+      t.strictSame(wrong, [], `alignment ${alignment}`)
+    }
+  })
+}
+
+t.test('memory that the kernel does not reach is masked all the same, and without a kernel so is its own', async t => {
+  useSimd()
+  const view = new Uint8Array(simd.buffer, 1, 100).fill(1)
+  xorInPlace(view, 0, 100, 0x01010101)
+  t.strictSame([...view], Array(100).fill(0))
 })
 
 t.test('8.1: 0x7f is ASCII and 0x80 is not, in each of the four bytes', async t => {
@@ -82,8 +106,8 @@ t.test('8.1: 0x7f is ASCII and 0x80 is not, in each of the four bytes', async t 
 })
 
 /** Unmasks a text of `length` bytes that has one byte over 0x7f at `place`, where that is inside. */
-function xorOfText(alignment: number, length: number, place: number): number {
-  const view = new Uint8Array(new ArrayBuffer(alignment + length), alignment).fill(0x7f)
+function xorOfText(memory: (size: number) => ArrayBuffer, alignment: number, length: number, place: number): number {
+  const view = new Uint8Array(memory(alignment + length), alignment, length).fill(0x7f)
   if (place < length) view[place] = 0x80
   view.set(naive(view, 0, length, KEYS[0]))
   return xorInPlace(view, 0, length, KEYS[0])
