@@ -1,0 +1,110 @@
+/** Who parses and writes frames without a socket: kore-ws, and ws with and without its addon, in one process. */
+import { createRequire } from 'node:module'
+import { DIST, SERVERS } from '../run/servers.js'
+
+/** Servers that are libraries with a parser of their own in reach, and whether bufferutil is part of it. */
+const ADDON = { ws: false, 'ws+bufferutil': true }
+
+/**
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {(onMessage: (bytes: Buffer, start: number, end: number) => void) => (chunk: Buffer) => void} parser
+ * @property {(binary: boolean) => Writer} serializer
+ *
+ * @typedef {object} Writer
+ * @property {(message: string | Buffer) => void} write as a server does: without a masking key
+ * @property {() => number} bytes written so far
+ */
+
+/** @returns {Promise<Contender[]>} those that are installed */
+export async function contenders() {
+  const { Endpoint, FIN, Opcode, writeFrame, writeTextFrame } = await import(new URL('protocol/index.js', DIST).href)
+
+  const koreWs = {
+    name: 'kore-ws',
+    parser(onMessage) {
+      const onClose = (_code, reason) => {
+        throw new Error(`kore-ws closed: ${reason}`)
+      }
+      const sink = { onMessage: (_opcode, bytes, start, end) => onMessage(bytes, start, end), onPing() {}, onPong() {}, onClose }
+      const endpoint = new Endpoint(sink, new ReusedOutput(), { role: 'server' })
+      return chunk => endpoint.receive(chunk)
+    },
+    serializer(binary) {
+      const output = new ReusedOutput()
+      const write = binary
+        ? message => writeFrame(output, FIN | Opcode.binary, message, undefined, false)
+        : message => writeTextFrame(output, FIN | Opcode.text, message, undefined)
+      return { write, bytes: () => output.bytes }
+    },
+  }
+  const peers = SERVERS.filter(({ name, missing }) => name in ADDON && missing() === undefined)
+  return [koreWs, ...peers.map(({ name }) => wsContender(name, ADDON[name]))]
+}
+
+/** An Output whose memory is written over again and again, as a batch is once the kernel has taken it. */
+class ReusedOutput {
+  memory = Buffer.allocUnsafe(64 * 1024)
+  blocked = false
+  bytes = 0
+  #at = 0
+
+  reserve(size) {
+    if (this.memory.length < size) this.memory = Buffer.allocUnsafe(size)
+    if (this.memory.length - this.#at < size) this.#at = 0
+    return this.#at
+  }
+
+  commit(size) {
+    this.#at += size
+    this.bytes += size
+  }
+
+  append(bytes) {
+    this.bytes += bytes.length
+  }
+}
+
+/** @returns {Contender} */
+function wsContender(name, addon) {
+  const { Receiver, Sender } = loadWs(addon)
+  return {
+    name,
+    parser(onMessage) {
+      const receiver = new Receiver({ isServer: true })
+      receiver.on('message', data => onMessage(data, 0, data.length))
+      receiver.on('error', error => {
+        throw error
+      })
+      return chunk => void receiver.write(chunk)
+    },
+    serializer(binary) {
+      const socket = new CountingSocket()
+      const sender = new Sender(socket)
+      const options = { binary, fin: true, mask: false, compress: false }
+      return { write: message => sender.send(message, options), bytes: () => socket.bytes }
+    },
+  }
+}
+
+/** ws decides about its addon when it is loaded, so it is loaded anew. */
+function loadWs(addon) {
+  const require = createRequire(import.meta.url)
+  for (const file of Object.keys(require.cache)) if (/[\\/]node_modules[\\/]ws[\\/]/.test(file)) delete require.cache[file]
+  if (addon) delete process.env.WS_NO_BUFFER_UTIL
+  else process.env.WS_NO_BUFFER_UTIL = '1'
+  return require('ws')
+}
+
+/** What ws' Sender needs of a socket. It leaves text to the socket, which encodes it into memory of its own. */
+class CountingSocket {
+  bytes = 0
+
+  cork() {}
+  uncork() {}
+
+  write(data) {
+    this.bytes += (typeof data === 'string' ? Buffer.from(data, 'utf8') : data).length
+    return true
+  }
+}
