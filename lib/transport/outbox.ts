@@ -198,11 +198,18 @@ export class Outbox implements Output, Flushable {
   /** What has to wait gets memory of its own, so that a slow reader's few bytes don't hold a whole slab. */
   #writePiece(bytes: Buffer): void {
     const waits = bytes.length < GATHER_UP_TO && bytes.length < bytes.buffer.byteLength && this.#transport.writableLength > 0
-    this.#transport.write(waits ? Buffer.from(bytes) : bytes)
+    this.#transport.write(waits ? copyOf(bytes) : bytes)
   }
 }
 
 const EMPTY = Buffer.alloc(0)
+
+/** Not `Buffer.from`, which may take a part of Node's pool: that is 64 KiB from Node 24 on, and would be held instead. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
+}
 
 /** Joins neighbouring small pieces; large ones stay as they are. */
 function gather(pieces: readonly Buffer[]): Buffer[] {

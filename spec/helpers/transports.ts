@@ -19,7 +19,8 @@ export class MemoryTransport extends Duplex {
   #seen = 0
 
   constructor(options: DuplexOptions = {}) {
-    super(options)
+    // Said, because Node's default went from 16 KiB to 64 with release 22.
+    super({ writableHighWaterMark: 16 * 1024, ...options })
   }
 
   override _read(): void {}

@@ -3,10 +3,12 @@ import { Violation } from '../../lib/protocol/violation.ts'
 import { reportError } from '../../lib/transport/report.ts'
 import { turn } from '../helpers/journal.ts'
 
-/** The process warnings from here on. */
+/** The process warnings from here on, but for what Node says of modules that the test runner uses. */
 function warnings(t: Test): Error[] {
   const all: Error[] = []
-  const onWarning = (warning: Error): void => void all.push(warning)
+  const onWarning = (warning: Error): void => {
+    if (warning.name !== 'DeprecationWarning') all.push(warning)
+  }
   process.on('warning', onWarning)
   t.teardown(() => process.off('warning', onWarning))
   return all

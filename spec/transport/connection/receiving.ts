@@ -85,10 +85,10 @@ t.test("a Buffer that was handed over is the user's own: later reads don't chang
 t.test('small Buffers that are kept do not keep the chunk that they came in', async t => {
   const kept: Buffer[] = []
   const { feed } = connected(t, { message: (_, data) => void kept.push(data as Buffer) })
-  feed(frame(BINARY, Buffer.alloc(40_000)), frame(BINARY, 'small'), frame(BINARY, 'small'))
+  feed(frame(BINARY, Buffer.alloc(100_000)), frame(BINARY, 'small'), frame(BINARY, 'small'))
   await eventually('three messages', () => kept.length === 3)
-  // Node's pool has 8 KiB.
-  for (const small of kept.slice(1)) t.ok(small.buffer.byteLength <= 8192, `${small.buffer.byteLength} bytes`)
+  // Small Buffers share Node's pool: 8 KiB, from Node 24 on 64.
+  for (const small of kept.slice(1)) t.ok(small.buffer.byteLength < 100_000, `${small.buffer.byteLength} bytes`)
 })
 
 t.test('neither do those that waited for a pause to end', async t => {
@@ -99,13 +99,13 @@ t.test('neither do those that waited for a pause to end', async t => {
       if (kept.length === 1) socket.pause()
     },
   })
-  feed(frame(BINARY, 'first'), frame(BINARY, Buffer.alloc(40_000)), frame(BINARY, 'small'))
+  feed(frame(BINARY, 'first'), frame(BINARY, Buffer.alloc(100_000)), frame(BINARY, 'small'))
   await turn()
   t.equal(kept.length, 1)
   connection.resume()
   await eventually('three messages', () => kept.length === 3)
   t.strictSame(kept[2], Buffer.from('small'))
-  t.ok(kept[2].buffer.byteLength <= 8192, `${kept[2].buffer.byteLength} bytes`)
+  t.ok(kept[2].buffer.byteLength < 100_000, `${kept[2].buffer.byteLength} bytes`)
 })
 
 t.test('a million tiny messages in one go, to a handler that counts', async t => {
