@@ -4,7 +4,7 @@ import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 /** A string for text, a Buffer of its own for binary. */
 export type Message = string | Buffer
 
-/** Text decodes by a direct call: `toString` costs twice as much for short texts (70 against 140 ns, Node 20). */
+/** Text decodes by a direct call: `toString` costs 8 to 14 ns more, of 55 to 62 for 20 bytes (Node 20). */
 interface FastBuffer {
   latin1Slice(start: number, end: number): string
   utf8Slice(start: number, end: number): string
