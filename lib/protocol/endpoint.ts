@@ -70,6 +70,8 @@ export class Endpoint {
   #first = 0
   #into: MessageAssembler | undefined
   #most = 0
+  /** The length of the last message that came in pieces: another of that length gets its memory in one go. */
+  #lastLength = 0
   /** What has come of a control frame under way. */
   #control: Buffer = EMPTY
   /** The newest ping that is not answered yet, because earlier output still waits. */
@@ -225,7 +227,9 @@ export class Endpoint {
     if (this.#into === undefined) {
       this.#control = Buffer.concat([this.#control, bytes.subarray(start, end)])
     } else {
-      this.#into.append(bytes, start, end, ascii, this.#most)
+      // Only a frame that ends the message tells how long it will be.
+      const likely = (this.#first & FIN) === 0 ? 0 : this.#lastLength
+      this.#into.append(bytes, start, end, ascii, this.#most, likely)
     }
   }
 
@@ -238,6 +242,7 @@ export class Endpoint {
       this.#onControl(this.#first & OPCODE_BITS, control, 0, control.length)
     } else if ((this.#first & FIN) !== 0) {
       const bytes = message.finish()
+      this.#lastLength = bytes.length
       this.#message = this.#into = undefined
       this.#sink.onMessage(message.opcode, bytes, 0, bytes.length, message.ascii)
     }

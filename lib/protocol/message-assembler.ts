@@ -1,9 +1,13 @@
 /** Fragments and pieces of frames to one message (RFC 6455, section 5.4), in a buffer that grows with what came. */
+import { allocateForMessage } from './message-memory.ts'
 import { Opcode, type DataOpcode } from './opcode.ts'
 import { Utf8Validator } from './utf8.ts'
 import { Violation } from './violation.ts'
 
-/** The buffer grows by this factor, so that it is never more than 4 times what the peer has really sent. */
+/**
+ * The buffer grows by this factor, so that it is never more than 4 times what the peer has really sent, or what its
+ * last message had.
+ */
 const GROWTH = 4
 /** What the buffer starts with, in bytes, where the first piece is small. */
 const FIRST_SIZE = 256
@@ -47,14 +51,15 @@ export class MessageAssembler {
    *
    * @param ascii whether the piece is known to be plain ASCII, which spares the check
    * @param most the length that the message can't pass: the buffer need never be larger
+   * @param likely bytes that the peer is trusted to send after those that have come
    */
-  append(bytes: Buffer, start: number, end: number, ascii: boolean, most: number): void {
+  append(bytes: Buffer, start: number, end: number, ascii: boolean, most: number, likely: number): void {
     if (this.#utf8 !== undefined && !(ascii && this.#utf8.complete)) {
       this.#ascii = false
       if (!this.#utf8.push(bytes, start, end)) throw new Violation('invalid-utf8')
     }
     const length = this.#length + (end - start)
-    if (length > this.#buffer.length) this.#grow(length, most)
+    if (length > this.#buffer.length) this.#grow(length, most, likely)
     bytes.copy(this.#buffer, this.#length, start, end)
     this.#length = length
   }
@@ -68,8 +73,8 @@ export class MessageAssembler {
     return wasteful ? Buffer.from(message) : message
   }
 
-  #grow(needed: number, most: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(GROWTH * needed, FIRST_SIZE), most))
+  #grow(needed: number, most: number, likely: number): void {
+    const grown = allocateForMessage(Math.min(Math.max(GROWTH * needed, FIRST_SIZE, likely), most))
     this.#buffer.copy(grown, 0, 0, this.#length)
     this.#buffer = grown
   }

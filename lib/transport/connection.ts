@@ -39,7 +39,8 @@ export class Connection<Data = unknown> {
   readonly #hub: TopicHub<Connection<Data>> | undefined
   readonly #endpoint: Endpoint
   readonly #outbox: Outbox
-  readonly #deadline: Deadline
+  /** Made when something has to happen in time: an idle connection without a limit has none. */
+  #deadline: Deadline | undefined
   readonly #role: 'server' | 'client'
   #idleTime: number
   #activeAt = 0
@@ -66,7 +67,6 @@ export class Connection<Data = unknown> {
       role: setup.role,
       maxMessageBytes: setup.limits.messageBytes,
     })
-    this.#deadline = new Deadline(this)
     this.protocol = setup.protocol
     this.data = setup.data
     if (setup.greeting !== undefined) this.#outbox.append(Buffer.from(setup.greeting, 'latin1'))
@@ -167,7 +167,7 @@ export class Connection<Data = unknown> {
     const begins = this.readyState === 'open'
     this.#endpoint.close(code, reason)
     if (!begins) return
-    this.#deadline.set(this.#closingTime)
+    this.#setDeadline(this.#closingTime)
     this.#outbox.queueFlush()
     if (this.#holds !== 0) this.#mute()
   }
@@ -177,7 +177,7 @@ export class Connection<Data = unknown> {
     this.#closingTime = time
     this.close(code)
     // A closing handshake that had begun before is cut short as well.
-    this.#deadline.set(time)
+    this.#setDeadline(time)
   }
 
   /** @internal Fails the connection (RFC 6455, section 7.1.7): no message is taken any more. */
@@ -291,7 +291,7 @@ export class Connection<Data = unknown> {
       return
     }
     const left = this.#activeAt + this.#idleTime - coarseNow()
-    if (left > 0) this.#deadline.set(left)
+    if (left > 0) this.#setDeadline(left)
     else this.fail(CloseCode.goingAway, 'idle')
   }
 
@@ -363,7 +363,7 @@ export class Connection<Data = unknown> {
   }
 
   #gone(): void {
-    this.#deadline.clear()
+    this.#deadline?.clear()
     this.#endpoint.transportEnded()
     this.#handlers.gone(this)
   }
@@ -454,9 +454,15 @@ export class Connection<Data = unknown> {
     if (this.#holds === 0) this.#transport.resume()
   }
 
+  /** @param delay milliseconds; Infinity takes the deadline back */
+  #setDeadline(delay: number): void {
+    if (delay !== Infinity) this.#deadline ??= new Deadline(this)
+    this.#deadline?.set(delay)
+  }
+
   #watchIdle(): void {
     this.#activeAt = coarseNow()
-    this.#deadline.set(this.#idleTime)
+    this.#setDeadline(this.#idleTime)
   }
 
   /**
@@ -465,7 +471,7 @@ export class Connection<Data = unknown> {
    * resets it, and the peer might lose our close frame.
    */
   #endTransport(): void {
-    this.#deadline.set(this.#closingTime)
+    this.#setDeadline(this.#closingTime)
     this.#outbox.flush()
     if (this.#role === 'server') this.#transport.end()
     this.#holds = 0

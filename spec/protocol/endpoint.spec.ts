@@ -477,6 +477,29 @@ t.test('10.4: a length that is announced takes no memory', async t => {
   }
 })
 
+t.test('10.4: a last frame is trusted with what the last whole message had; fragments that may go on are not', async t => {
+  const size = 400_000
+  const announced = `${(0x100000000 + size).toString(16).slice(1)}`
+  const whole = Buffer.concat([bytes(`82 7f 00000000 ${announced}`), noise(size)])
+  const retained = (before: readonly Buffer[], begin: string): number =>
+    retainedBy(() => {
+      const observed = new Observed('client')
+      for (const frame of before) {
+        observed.endpoint.receive(Buffer.from(frame.subarray(0, 1000)))
+        observed.endpoint.receive(Buffer.from(frame.subarray(1000)))
+      }
+      observed.events.length = 0
+      observed.endpoint.receive(bytes(begin))
+      return observed.endpoint
+    })
+  const last = `82 7f 00000000 ${announced} 61`
+  const first = `02 7f 00000000 ${announced} 61`
+  const trusted = retained([whole], last)
+  t.ok(trusted > (3 / 4) * size, `trusted: ${trusted}`)
+  t.ok(retained([], last) < size / 2, 'not before')
+  t.ok(retained([whole], first) < size / 2, 'not for a message that may go on')
+})
+
 t.test('10.4: 100,000 fragments without bytes take no memory, and hinder nothing', async t => {
   const observed = new Observed('client')
   const fragments = Array.from({ length: 1000 }, () => frame(MIDDLE))

@@ -12,7 +12,7 @@ function assembler(opcode: DataOpcode = Opcode.binary, limit = 1000): MessageAss
 function append(message: MessageAssembler, ...pieces: string[]): void {
   for (const piece of pieces) {
     const data = bytes(`ff${piece}ff`)
-    message.append(data, 1, data.length - 1, false, 1000)
+    message.append(data, 1, data.length - 1, false, 1000, 0)
     data.fill(0xaa)
   }
 }
@@ -30,7 +30,7 @@ t.test('5.4: pieces of all sizes across every growth of the buffer', async t => 
   for (const size of [1, 7, 255, 256, 257, 1000]) {
     const message = assembler(Opcode.binary, Infinity)
     const pieces = Array.from({ length: 50 }, (_, i) => Buffer.alloc(size, i))
-    for (const piece of pieces) message.append(piece, 0, size, false, Infinity)
+    for (const piece of pieces) message.append(piece, 0, size, false, Infinity, 0)
     t.ok(message.finish().equals(Buffer.concat(pieces)), `${size}`)
   }
 })
@@ -65,11 +65,11 @@ t.test('8.1: a text is refused at its first bad byte, and at its end where it is
 
 t.test('8.1: a piece that is known to be ASCII still has to fit behind the piece before', async t => {
   const message = assembler(Opcode.text)
-  message.append(bytes('61'), 0, 1, true, 1000)
+  message.append(bytes('61'), 0, 1, true, 1000, 0)
   t.equal(message.ascii, true)
-  message.append(bytes('c3'), 0, 1, false, 1000)
+  message.append(bytes('c3'), 0, 1, false, 1000, 0)
   t.equal(message.ascii, false)
-  t.throws(() => message.append(bytes('61'), 0, 1, true, 1000), { code: 'invalid-utf8' })
+  t.throws(() => message.append(bytes('61'), 0, 1, true, 1000, 0), { code: 'invalid-utf8' })
 })
 
 t.test('ascii: only for text, and only while every piece is known to be', async t => {
@@ -77,7 +77,7 @@ t.test('ascii: only for text, and only while every piece is known to be', async 
   t.equal(assembler(Opcode.binary).ascii, false)
   const message = assembler(Opcode.text)
   append(message, 'c3a9')
-  message.append(bytes('61'), 0, 1, true, 1000)
+  message.append(bytes('61'), 0, 1, true, 1000, 0)
   t.equal(message.ascii, false)
 })
 
@@ -85,7 +85,7 @@ t.test('the buffer grows with what came, fourfold at most, and never past what t
   const sizes = new Set<number>()
   const message = assembler(Opcode.text, 100_000)
   for (let i = 1; i <= 100_000; i++) {
-    message.append(bytes('61'), 0, 1, true, 100_000)
+    message.append(bytes('61'), 0, 1, true, 100_000, 0)
     if (i % 1000 !== 1) continue
     const held = message.finish().buffer.byteLength
     sizes.add(held)
@@ -96,16 +96,28 @@ t.test('the buffer grows with what came, fourfold at most, and never past what t
 
 t.test('a message whose length is known gets no more than that', async t => {
   const message = assembler(Opcode.text, 1000)
-  message.append(bytes('616161'), 0, 3, true, 5)
-  message.append(bytes('6161'), 0, 2, true, 5)
+  message.append(bytes('616161'), 0, 3, true, 5, 0)
+  message.append(bytes('6161'), 0, 2, true, 5, 0)
   t.equal(message.finish().buffer.byteLength, 5)
+})
+
+t.test('what the peer is trusted with is allocated in one go, within what the message can have', async t => {
+  const held = (pieces: number, most: number, likely: number): number => {
+    const message = assembler(Opcode.text, Infinity)
+    for (let i = 0; i < pieces; i++) message.append(bytes('61'), 0, 1, true, most, likely)
+    return message.finish().buffer.byteLength
+  }
+  t.equal(held(1, 1_000_000, 300_000), 300_000)
+  t.equal(held(1, 5000, 300_000), 5000)
+  t.equal(held(1, 1_000_000, 100), 256, 'growth by what came is never less')
+  t.equal(held(301, 1_000_000, 300), 4 * 301)
 })
 
 t.test('finished bytes pin at most twice their size; text, which is decoded at once, is not copied', async t => {
   const held = (opcode: DataOpcode, size: number): number => {
     const message = assembler(opcode, 100_000)
-    message.append(Buffer.alloc(20_000), 0, 20_000, false, 100_000)
-    message.append(Buffer.alloc(size), 0, size, false, 100_000)
+    message.append(Buffer.alloc(20_000), 0, 20_000, false, 100_000, 0)
+    message.append(Buffer.alloc(size), 0, size, false, 100_000, 0)
     return message.finish().buffer.byteLength
   }
   t.equal(held(Opcode.binary, 20_000), 80_000)
@@ -117,7 +129,7 @@ t.test('5.4: pieces without bytes cost no memory', async t => {
   const message = assembler()
   const empty = Buffer.alloc(0)
   const retained = retainedBy(() => {
-    for (let i = 0; i < 100_000; i++) message.append(empty, 0, 0, false, 1000)
+    for (let i = 0; i < 100_000; i++) message.append(empty, 0, 0, false, 1000, 0)
     return message
   })
   t.ok(retained < 800_000, `${retained} bytes`)

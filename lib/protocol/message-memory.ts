@@ -1,0 +1,23 @@
+/** Memory for messages that are put together from pieces: allocated so that the system's page faults don't cost more. */
+
+/** From this many bytes on, glibc's malloc asks the system for memory of its own (its M_MMAP_THRESHOLD at the start). */
+const LARGE = 128 * 1024
+
+/**
+ * glibc learns from what is freed: a block of just under 32 MiB, the most that it takes into account, and from then on
+ * it keeps up to 64 MiB of freed memory for the next large message. Before, it gives each back to the system, which
+ * hands it out again page by page: 616 µs against 108 for 1 MiB, and half the throughput of such messages (Node 20).
+ */
+const LESSON = 32 * 1024 * 1024 - 8 * 1024
+
+let taught = false
+
+/** Memory for `size` bytes, with whatever was in it before. */
+export function allocateForMessage(size: number): Buffer {
+  if (size >= LARGE && !taught) {
+    taught = true
+    // Never written to, so never resident; freed with the next collection of garbage. Other mallocs don't mind.
+    Buffer.allocUnsafeSlow(LESSON)
+  }
+  return Buffer.allocUnsafeSlow(size)
+}
