@@ -21,12 +21,13 @@ async function main() {
   if (options.help) return void process.stdout.write(HELP)
   const chosen = chooseWorkloads(workloads(options), options.only)
   if (typeof chosen === 'string') throw new UsageError(`There is no workload ${JSON.stringify(chosen)}; --list names them.`)
-  if (options.list) return void process.stdout.write(list(workloads(options)))
-  const { servers, missing } = chooseServers(options.against)
+  const node = findNode(options.node)
+  if (options.list) return void process.stdout.write(list(workloads(options), node))
+  const { servers, missing } = chooseServers(options.against, node)
   for (const path of [options.json, options.markdown, options.svg]) checkWritable(path)
   const before = options.compare === undefined ? undefined : readReport(options.compare)
 
-  const report = await measure(options, chosen, servers, missing)
+  const report = await measure({ ...options, node }, chosen, servers, missing)
   process.stdout.write(terminalReport(report))
   if (before !== undefined) process.stdout.write(compareReports(before, report))
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`)
@@ -42,8 +43,7 @@ function writePicture(path, report) {
 }
 
 async function measure(options, chosen, servers, missing) {
-  const { rounds, seconds, warmUp, quick } = options
-  const node = findNode(options.node)
+  const { rounds, seconds, warmUp, quick, node } = options
   const pinning = findPinning()
   const setup = { workloads: chosen, servers, rounds, seconds, warmUp, node, pinning }
   const progress = new Progress(countSteps(setup))
@@ -51,12 +51,18 @@ async function measure(options, chosen, servers, missing) {
   const date = new Date().toISOString().slice(0, 10)
   const results = await measureAll({ ...setup, progress })
   progress.end()
-  const versions = Object.fromEntries(servers.map(server => [server.name, server.version()]))
-  return { version: REPORT_VERSION, date, machine, rounds, seconds, quick, versions, missing, workloads: chosen, results }
+  const versions = Object.fromEntries(servers.map(server => [server.name, server.version(node)]))
+  const unable = chosen.some(({ group }) => group === 'deflate') ? unableOf(servers) : {}
+  return { version: REPORT_VERSION, date, machine, rounds, seconds, quick, versions, missing, unable, workloads: chosen, results }
+}
+
+/** Who has no part in the compressed workloads, and why. */
+function unableOf(servers) {
+  return Object.fromEntries(servers.flatMap(({ name, unable }) => (unable === undefined ? [] : [[name, unable]])))
 }
 
 /** Who takes part, and what keeps the others from it. */
-function chooseServers(names) {
+function chooseServers(names, node) {
   for (const name of names ?? []) {
     if (!SERVERS.some(server => server.name === name)) {
       throw new UsageError(`There is no server ${JSON.stringify(name)}; there are: ${SERVERS.map(server => server.name).join(', ')}.`)
@@ -65,7 +71,7 @@ function chooseServers(names) {
   const wanted = SERVERS.filter(({ name }) => names === undefined || name === SUBJECT || names.includes(name))
   const missing = Object.fromEntries(
     wanted.flatMap(server => {
-      const sentence = server.missing()
+      const sentence = server.missing(node)
       return sentence === undefined ? [] : [[server.name, sentence]]
     })
   )
@@ -73,11 +79,11 @@ function chooseServers(names) {
   return { servers: wanted.filter(({ name }) => missing[name] === undefined), missing }
 }
 
-function list(all) {
+function list(all, node) {
   const rows = all.map(({ id, group, title }) => `  ${id.padEnd(24)}${group.padEnd(12)}${title}\n`)
   const peers = SERVERS.map(server => {
-    const absent = server.missing()
-    const state = absent === undefined ? `${server.what}, ${server.version()}` : `missing: ${absent}`
+    const absent = server.missing(node)
+    const state = absent === undefined ? `${server.what}, ${server.version(node)}` : `missing: ${absent}`
     return `  ${server.name.padEnd(20)}${state}\n`
   })
   return `Workloads (name, group, what):\n${rows.join('')}\nServers:\n${peers.join('')}`

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import { deliver } from './broadcast/broadcaster.ts'
 import { clusterBus } from './broadcast/cluster-bus.ts'
-import { encodeShared } from './broadcast/shared-frame.ts'
+import { encodeShared, SharedFrame } from './broadcast/shared-frame.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
 import { readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { formatAcceptance } from './handshake/response.ts'
@@ -153,8 +153,11 @@ export function kore_websocket_broadcast(
   }
   const except = src === null ? undefined : checkConnection(src)
   const frame = encodeShared(op as Opcode, payload)
-  if (scope === WEBSOCKET_BROADCAST_GLOBAL) clusterBus().publish(CHANNEL, frame.bytes.subarray(frame.start, frame.end))
-  deliver(live, frame, except)
+  if (scope === WEBSOCKET_BROADCAST_GLOBAL) {
+    const { bytes, start, end } = frame.plain
+    clusterBus().publish(CHANNEL, bytes.subarray(start, end))
+  }
+  deliver(live, frame, undefined, except)
 }
 
 /**
@@ -267,7 +270,9 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   c.become(connection)
   request.status = 101
   live.add(c)
-  onBus ??= clusterBus().subscribe(CHANNEL, bytes => deliver(live, { bytes, start: 0, end: bytes.length }, undefined))
+  onBus ??= clusterBus().subscribe(CHANNEL, bytes => {
+    deliver(live, new SharedFrame({ bytes, start: 0, end: bytes.length }), undefined, undefined)
+  })
   connection.start(early)
 }
 

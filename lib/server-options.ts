@@ -1,6 +1,7 @@
 /** The options of a WebSocketServer, and their check. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Bus } from './broadcast/bus.ts'
+import { resolveCompression, type CompressionOption, type CompressionSettings } from './deflate/compression.ts'
 import { isToken } from './handshake/grammar.ts'
 import { checkOriginPolicy, type OriginPolicy } from './handshake/origin.ts'
 import type { Refusal } from './handshake/refusal.ts'
@@ -8,6 +9,7 @@ import type { Acceptance } from './handshake/response.ts'
 import { resolveLimits, type LimitOptions, type Limits } from './limits.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import type { Connection } from './transport/connection.ts'
+import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
 import type { Message } from './transport/message.ts'
 import { checkPath } from './transport/upgrade-router.ts'
 
@@ -60,18 +62,27 @@ export interface ServerOptions<Data> {
    */
   readonly error?: ((socket: Connection<Data> | null, error: unknown) => void) | undefined
   readonly limits?: LimitOptions | undefined
+  /**
+   * permessage-deflate (RFC 7692) with clients that offer it. true or 'shared': no memory for a connection; 'dedicated':
+   * better compression, for memory of each connection; an object: choices in detail. Default false.
+   */
+  readonly compression?: CompressionOption | undefined
+  /** Pings on silence, and an end to peers that don't answer; false for none. Default: after 30 s, and 10 s more. */
+  readonly heartbeat?: HeartbeatOption | undefined
   /** Carries what is published with scope 'global' to other processes: `clusterBus()`. Default: none. */
   readonly bus?: Bus | undefined
 }
 
 /** The options as a server uses them. */
-export interface CheckedOptions<Data> extends Omit<ServerOptions<Data>, 'limits' | 'protocols'> {
+export interface CheckedOptions<Data> extends Omit<ServerOptions<Data>, 'compression' | 'heartbeat' | 'limits' | 'protocols'> {
+  readonly heartbeat: HeartbeatTimes | undefined
+  readonly compression: CompressionSettings | undefined
   readonly limits: Limits
   readonly protocols: readonly string[]
 }
 
 const CALLBACKS = ['accept', 'open', 'message', 'drain', 'close', 'error'] as const
-const NAMES: readonly string[] = [...CALLBACKS, 'path', 'origins', 'protocols', 'limits', 'bus']
+const NAMES: readonly string[] = [...CALLBACKS, 'path', 'origins', 'protocols', 'limits', 'compression', 'heartbeat', 'bus']
 
 /** @throws MisuseError `invalid-option`, naming the option and what it may be */
 export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions<Data> {
@@ -93,6 +104,8 @@ export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions
     origins: checkOriginPolicy(options.origins),
     protocols: [...protocols] as string[],
     limits: resolveLimits(options.limits),
+    compression: resolveCompression(options.compression === undefined ? false : options.compression),
+    heartbeat: resolveHeartbeat(options.heartbeat),
   }
 }
 

@@ -9,6 +9,8 @@ import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, ListenOptions } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Broadcaster } from './broadcast/broadcaster.ts'
+import { createCompression } from './deflate/compression.ts'
+import { negotiate } from './deflate/negotiation.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
 import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
@@ -18,6 +20,7 @@ import { MisuseError, show } from './protocol/misuse-error.ts'
 import { checkOptions, type CheckedOptions, type Decision, type ServerOptions, type UpgradeRequest } from './server-options.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, PublishOptions } from './transport/connection-setup.ts'
+import { Heartbeat } from './transport/heartbeat.ts'
 import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
@@ -41,6 +44,7 @@ export class WebSocketServer<Data = unknown> {
   readonly #handlers: ConnectionHandlers<Connection<Data>>
   readonly #connections = new Set<Connection<Data>>()
   readonly #broadcaster: Broadcaster<Data>
+  readonly #heartbeat: Heartbeat | undefined
   readonly #pending = new Set<Pending>()
   /** Sockets that a refusal has gone to, and that are not gone yet. */
   readonly #refused = new Set<Duplex>()
@@ -55,6 +59,7 @@ export class WebSocketServer<Data = unknown> {
   constructor(options: ServerOptions<Data> = {}) {
     const checked = checkOptions(options)
     this.#options = checked
+    this.#heartbeat = checked.heartbeat && new Heartbeat(checked.heartbeat)
     this.#broadcaster = new Broadcaster(this.#connections, checked.bus, `server ${checked.path ?? '*'}`)
     this.#handlers = {
       ...(checked.open && { open: checked.open }),
@@ -263,7 +268,9 @@ export class WebSocketServer<Data = unknown> {
     }
     const chosen = decision?.protocol
     const protocol = chosen === undefined ? chooseProtocol(offer.protocols, this.#options.protocols) : (chosen ?? '')
-    const greeting = formatAcceptance(offer, protocol, decision?.headers)
+    const { compression } = this.#options
+    const agreed = compression && negotiate(offer.extensions, compression)
+    const greeting = formatAcceptance(offer, protocol, decision?.headers, agreed?.response)
     if (socket.destroyed) return
     const connection = new Connection<Data>({
       role: 'server',
@@ -271,7 +278,10 @@ export class WebSocketServer<Data = unknown> {
       handlers: this.#handlers,
       limits: this.#options.limits,
       hub: this.#broadcaster,
+      heartbeat: this.#heartbeat,
       protocol,
+      extensions: agreed?.response,
+      compression: agreed && compression && createCompression('server', agreed.agreement, compression),
       data: decision?.data as Data,
       greeting,
     })

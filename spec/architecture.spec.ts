@@ -20,13 +20,13 @@ const LAYERS = [
   ['limits.ts', 'diagnostics.ts'],
   ['transport'],
   ['broadcast'],
-  ['server-options.ts', 'server.ts', 'client.ts'],
-  ['websocket.ts', 'kore.ts', 'kore'],
+  ['server-options.ts', 'server.ts', 'client-options.ts', 'client.ts'],
+  ['websocket.ts', 'websocket', 'reconnecting.ts', 'kore.ts', 'kore'],
   ['index.ts'],
   ['conformance'],
   ['cli'],
 ]
-const PURE = /^lib\/(protocol|handshake)\//
+const PURE = /^lib\/(protocol\/|handshake\/|deflate\/negotiation)/
 const IMPURE_MODULE = /^node:(net|tls|http.*|timers.*)$/
 const IMPURE_NAME = /^(Promise|PromiseLike|setTimeout|setInterval|setImmediate|nextTick|queueMicrotask)$/
 const DEV_DEPENDENCIES = ['@types/node', 'tap', 'typescript']
@@ -158,7 +158,7 @@ const short: Rule = tree =>
 const mirrored: Rule = tree =>
   Object.keys(tree).flatMap(path => {
     const lib = path.replace(/^spec\/((protocol|deflate|handshake|transport|broadcast)\/.*)\.spec\.ts$/, 'lib/$1.ts')
-    const spec = path.replace(/^lib\/((protocol|handshake)\/.*)\.ts$/, 'spec/$1.spec.ts')
+    const spec = path.replace(/^lib\/((protocol|deflate|handshake)\/.*)\.ts$/, 'spec/$1.spec.ts')
     if (!(lib in tree)) return [`${path} is the spec of no file`]
     return spec in tree || posix.basename(path) === 'index.ts' ? [] : [`${path} has no spec`]
   })
@@ -241,8 +241,8 @@ t.test('a file imports from its own layer and from the left', async t => {
   ])
 })
 
-t.test('protocol and handshake know no sockets, timers and promises', async t => {
-  const purePaths = ['lib/protocol/a.ts', 'lib/handshake/a.ts']
+t.test('protocol, handshake and the negotiation of deflate know no sockets, timers and promises', async t => {
+  const purePaths = ['lib/protocol/a.ts', 'lib/handshake/a.ts', 'lib/deflate/negotiation.ts']
   const modules = ['net', 'tls', 'http', 'https', 'http2', 'timers', 'timers/promises'].map(name => `node:${name}`)
   for (const path of purePaths) {
     holds(t, purity, [
@@ -353,6 +353,7 @@ t.test('specs mirror lib', async t => {
     [tree('lib/protocol/a.ts', 'spec/protocol/a.spec.ts', 'lib/handshake/b.ts', 'spec/handshake/b.spec.ts'), []],
     [tree('lib/protocol/a.ts', 'spec/handshake/a.ts'), ['lib/protocol/a.ts has no spec']],
     [tree('lib/handshake/a.ts'), ['lib/handshake/a.ts has no spec']],
+    [tree('lib/deflate/a.ts'), ['lib/deflate/a.ts has no spec']],
     [tree('lib/protocol/index.ts', 'lib/transport/a.ts', 'lib/server.ts', 'spec/kore/a.spec.ts', 'spec/b.spec.ts'), []],
     ...['protocol', 'deflate', 'handshake', 'transport', 'broadcast'].map((folder): [Tree, string[]] => [
       tree(`spec/${folder}/a.spec.ts`, 'lib/a.ts'),

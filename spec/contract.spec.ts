@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { VIOLATIONS, type ViolationName } from '../lib/protocol/violation.ts'
 import { DOORS, dialled, MESSAGE_BYTES, type Door, type Entrance } from './helpers/doors.ts'
+import { Takeover } from './helpers/deflated.ts'
 import { bytes, closeFrame, frame, masked } from './helpers/frames.ts'
 import { Journal, turn, within } from './helpers/journal.ts'
 import { CLIENT_KEY, type HandshakeParts } from './helpers/raw-client.ts'
@@ -35,6 +36,11 @@ const letters = (length: number): Buffer => Buffer.alloc(length, 'abcdefghij klm
 async function endsWith(t: Test, client: WireClient, code: number, reason = ''): Promise<void> {
   await client.journal.until('end')
   t.strictSame(client.journal.lines.slice(-2), [`close ${code} ${reason}`.trimEnd(), 'end'])
+}
+
+/** A handshake that offers compression as well. */
+function offering(parts: HandshakeParts = {}): HandshakeParts {
+  return { ...parts, headers: { ...parts.headers, 'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits' } }
 }
 
 const BEHAVIOURS: Readonly<Record<string, (visit: Visit) => Promise<void>>> = {
@@ -132,10 +138,12 @@ const BEHAVIOURS: Readonly<Record<string, (visit: Visit) => Promise<void>>> = {
     t.equal(heard.lines.length, 7)
   },
 
-  async 'a violation is answered with its code, and nothing is heard after it'({ t, client, heard, ended, entrance }) {
-    const cases: [name: ViolationName, wire: string][] = [
+  async 'a violation is answered with its code, and nothing is heard after it'({ t, door, client, heard, ended, entrance }) {
+    const cases: (readonly [name: ViolationName, wire: string])[] = [
       ['unmasked-frame', frame(TEXT, 'a')],
-      ['reserved-bits', masked(frame('c1', 'a'))],
+      ['reserved-bits', masked(frame('a1', 'a'))],
+      ['reserved-bits', masked(frame('c9', 'a'))],
+      ...(door.compression === undefined ? [['reserved-bits', masked(frame('c1', 'a'))] as const] : []),
       ['reserved-opcode', masked('8300')],
       ['fragmented-control', masked('0900')],
       ['long-control', masked(frame(PING, noise(126)))],
@@ -175,6 +183,17 @@ const BEHAVIOURS: Readonly<Record<string, (visit: Visit) => Promise<void>>> = {
       const { status, headers } = await client.handshake({ headers: { 'sec-websocket-protocol': offered } })
       t.strictSame([status, headers['sec-websocket-protocol']], [101, agreed], offered)
     }
+  },
+
+  async 'compression is used where it was agreed on, and only there'({ t, door, client, heard }) {
+    const connected = await client(offering())
+    for (let i = 1; i <= 3; i++) {
+      connected.send(frame(TEXT, letters(5000)))
+      await connected.received(i)
+      t.ok(connected.frames[i - 1].payload.equals(letters(5000)))
+    }
+    t.equal(connected.compressed, door.compression === undefined ? 0 : 3)
+    t.strictSame(heard.lines.length, 3)
   },
 
   async 'an extension is not agreed on'({ t, stranger }) {
@@ -253,8 +272,9 @@ for (const door of DOORS) {
       const stranger = (): Promise<WireClient> => dialled(t, entrance)
       const client = async (parts?: HandshakeParts): Promise<WireClient> => {
         const dialledClient = await stranger()
-        const { status, body } = await dialledClient.handshake(parts)
+        const { status, headers, body } = await dialledClient.handshake(door.compression === undefined ? parts : offering(parts))
         if (status !== 101) throw new Error(`refused with ${status}: ${body}`)
+        if (headers['sec-websocket-extensions'] !== undefined) dialledClient.inflater = new Takeover()
         return dialledClient
       }
       const ended = (code: number): string => (door.tellsCodes ? `close ${code}` : 'close')

@@ -1,6 +1,7 @@
 /** One client on a raw socket: the handshake, then bytes out and in. All clients read into one and the same buffer. */
 import { createHash, randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
+import { complaintAbout } from './extension.js'
 import { READ_SIZE } from './frames.js'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -16,17 +17,19 @@ export class Client {
   onBytes = () => {}
   #socket
   #head = ''
+  #offer
   #open = false
   #over = false
   #onOpen
   #onLost
 
   /**
-   * @param {{ host: string, port: number, path: string }} address
+   * @param {{ host: string, port: number, path: string, offer?: string }} address offer: the extension that must be agreed on
    * @param {() => void} onOpen
    * @param {(why: string) => void} onLost not called after `end`
    */
-  constructor({ host, port, path }, onOpen, onLost) {
+  constructor({ host, port, path, offer }, onOpen, onLost) {
+    this.#offer = offer
     this.#onOpen = onOpen
     this.#onLost = onLost
     const onread = { buffer: input, callback: end => this.#read(end) }
@@ -36,7 +39,8 @@ export class Client {
     socket.on('close', () => this.#lose('the server closed the connection'))
     socket.write(
       `GET ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n`
+        `Sec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n` +
+        (offer === undefined ? '\r\n' : `Sec-WebSocket-Extensions: ${offer}\r\n\r\n`)
     )
   }
 
@@ -66,6 +70,8 @@ export class Client {
     this.#head = ''
     if (!/^HTTP\/1\.1 101 /.test(head)) return this.#lose(`the handshake was answered with: ${head.split('\r\n', 1)[0]}`)
     if (!head.split('\r\n').some(isAccept)) return this.#lose('the handshake was answered with a wrong key')
+    const complaint = complaintAbout(head, this.#offer)
+    if (complaint !== undefined) return this.#lose(complaint)
     this.#open = true
     this.#onOpen()
     const from = stop + END_OF_HEAD.length - before

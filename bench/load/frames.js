@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto'
 
 export const TEXT = 1
 export const BINARY = 2
+/** Compressed, of permessage-deflate (RFC 7692, section 6); goes with an opcode. */
+export const RSV1 = 0x40
 const FIN = 0x80
 const MASKED = 0x80
 const KEY_SIZE = 4
@@ -54,10 +56,11 @@ export function burstMessages(count) {
   return Array.from({ length: count }, (_, i) => `message ${String(i).padStart(4, '0')} of ${count}`)
 }
 
-/** Frames of equal length that are written again and again, any `most` of them in one write. */
+/** Frames that are written again and again, any `most` of them in one write. */
 export class RequestRing {
   #bytes
-  #frameSize
+  /** Where each frame begins, and where the last one ends. */
+  #starts = [0]
   #slots
   /** Views by slot and count, made when first needed: a view for each write would cost more than the frames. */
   #views
@@ -67,7 +70,7 @@ export class RequestRing {
   constructor(frames, most) {
     const again = Array.from({ length: most }, (_, i) => frames[i % frames.length])
     this.#bytes = Buffer.concat([...frames, ...again])
-    this.#frameSize = frames[0].length
+    for (const { length } of [...frames, ...again]) this.#starts.push(this.#starts[this.#starts.length - 1] + length)
     this.#slots = frames.length
     this.#most = most
     this.#views = new Array(frames.length * (most + 1))
@@ -77,7 +80,7 @@ export class RequestRing {
   take(from, count) {
     const slot = from % this.#slots
     const index = slot * (this.#most + 1) + count
-    return (this.#views[index] ??= this.#bytes.subarray(slot * this.#frameSize, (slot + count) * this.#frameSize))
+    return (this.#views[index] ??= this.#bytes.subarray(this.#starts[slot], this.#starts[slot + count]))
   }
 }
 

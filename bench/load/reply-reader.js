@@ -1,4 +1,5 @@
 /** Reads the replies of one connection: the header of every frame, and every so often all bytes of a read. */
+import { RSV1 } from './frames.js'
 
 /** One read of so many is compared to the last byte. */
 const SAMPLE = 8
@@ -75,10 +76,13 @@ export class ReplyReader {
   }
 }
 
-function describe(bytes, at, end) {
+/** A frame's header in words. @param {Buffer} bytes @param {number} at @param {number} end */
+export function describe(bytes, at, end) {
   if (at < 0 || at + 2 > end) return 'another header, cut by the end of a read'
   const opcode = bytes[at] & 15
-  const kind = `${(bytes[at] & 0x80) === 0 ? 'a fragment, ' : ''}${OPCODES[opcode] ?? `opcode ${opcode}`}`
+  const fragment = (bytes[at] & 0x80) === 0 ? 'a fragment, ' : ''
+  const compressed = (bytes[at] & RSV1) === 0 ? '' : 'compressed '
+  const kind = `${fragment}${compressed}${OPCODES[opcode] ?? `opcode ${opcode}`}`
   const small = bytes[at + 1] & 127
   const extended = small === 126 ? 2 : small === 127 ? 8 : 0
   if (at + 2 + extended > end) return kind

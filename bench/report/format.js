@@ -30,6 +30,11 @@ export function megabytes(value) {
   return value === undefined ? '–' : `${Math.round(value / 1e6)} MB`
 }
 
+/** @param {number | undefined} value */
+export function bytes(value) {
+  return value === undefined ? '–' : `${Math.round(value)} B`
+}
+
 /** @param {number | undefined} value in microseconds */
 export function microseconds(value) {
   if (value === undefined) return '–'

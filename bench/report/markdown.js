@@ -1,6 +1,6 @@
 /** Tables for a page; between two markers in a page that has them. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { notesOf, summaryOf, tablesOf } from './tables.js'
+import { notesOf, summariesOf, tablesOf } from './tables.js'
 
 export const BEGIN = '<!-- figures: npm run bench -- --markdown docs/performance.md -->'
 export const END = '<!-- end of figures -->'
@@ -16,12 +16,11 @@ export function writeMarkdown(path, report) {
 }
 
 export function markdownReport(report) {
-  const summary = summaryOf(report)
   const parts = [
     notesOf(report)
       .map(note => `* ${note.replace(/^\*:/, '\\*:')}\n`)
       .join(''),
-    ...(summary === undefined ? [] : [renderTable(summary)]),
+    ...summariesOf(report).map(renderTable),
     ...tablesOf(report).map(renderTable),
   ]
   return parts.join('\n')

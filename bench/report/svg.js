@@ -11,6 +11,8 @@ const PANELS = [
   { id: 'echo-1Kx8-text', title: 'Echo, 1 KiB, 8 in flight' },
   { id: 'echo-16Kx4-binary', title: 'Echo, 16 KiB, 4 in flight' },
   { id: 'echo-1Mx1-binary', title: 'Echo, 1 MiB, 1 in flight' },
+  { id: 'deflate-1Kx4', title: 'Compressed echo, 1 KiB, 4 in flight' },
+  { id: 'client-receive-20', title: 'Client receives 20 B' },
   { id: 'fanout-64x16', title: 'Fan-out to 200, 64 B, 16 in flight' },
   { id: 'burst', title: '1,000 sends in one tick' },
   { id: 'handshakes', title: 'Handshakes' },

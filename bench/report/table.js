@@ -1,8 +1,8 @@
 /** Tables for the terminal. */
-import { notesOf, summaryOf, tablesOf } from './tables.js'
+import { notesOf, summariesOf, tablesOf } from './tables.js'
 
 export function terminalReport(report) {
-  const tables = [...tablesOf(report), summaryOf(report)].filter(table => table !== undefined)
+  const tables = [...tablesOf(report), ...summariesOf(report)]
   return `${tables.map(renderTable).join('\n')}\n${notesOf(report).join('\n')}\n`
 }
 

@@ -2,11 +2,17 @@
 import { BUSY } from '../run/measure.js'
 import { SUBJECT } from '../run/servers.js'
 import { cpuShare, figures, median, rates, ratio } from '../run/statistics.js'
-import { amount, megabytes, microseconds, percent, times } from './format.js'
+import { amount, bytes, megabytes, microseconds, percent, times } from './format.js'
 
 const BASE = 'ws'
 /** A load average above this is somebody else's work. */
 const QUIET = 0.5
+const PLAIN_SUMMARY = 'Messages per second of the server’s processor time'
+/** By group, those with a table of their own. */
+const SUMMARIES = {
+  deflate: 'Compressed messages per second of the server’s processor time',
+  client: 'Messages per second of the client’s processor time',
+}
 const CODEC_TITLES = { parse: 'Parser alone, masked frames', serialize: 'Serializer alone, unmasked frames' }
 
 /** @typedef {{ title: string, columns: string[], rows: string[][] }} Table */
@@ -20,13 +26,20 @@ export function tablesOf(report) {
   ]
 }
 
-/** The headline of all workloads in one table. @returns {Table | undefined} */
-export function summaryOf(report) {
-  const rows = report.workloads.filter(({ kind }) => kind !== 'codec' && kind !== 'idle')
-  const names = Object.keys(report.versions)
+/** The headlines of all workloads: a table for those of like kind, of who takes part in them. @returns {Table[]} */
+export function summariesOf(report) {
+  const measured = report.workloads.filter(({ kind }) => kind !== 'codec' && kind !== 'idle')
+  const plain = measured.filter(({ group }) => SUMMARIES[group] === undefined)
+  const others = Object.entries(SUMMARIES).map(([group, title]) => summaryOf(report, title, measured.filter(row => row.group === group)))
+  return [summaryOf(report, PLAIN_SUMMARY, plain), ...others].filter(table => table !== undefined)
+}
+
+/** @returns {Table | undefined} */
+function summaryOf(report, title, rows) {
+  const names = Object.keys(report.versions).filter(name => rows.some(({ id }) => report.results[id][name] !== undefined))
   if (rows.length === 0) return undefined
   return {
-    title: 'Messages per second of the server’s processor time',
+    title,
     columns: ['workload', ...names],
     rows: rows.map(workload => [workload.title, ...names.map(name => headline(report.results[workload.id][name]))]),
   }
@@ -34,9 +47,9 @@ export function summaryOf(report) {
 
 /** What the tables need to be understood. @returns {string[]} */
 export function notesOf(report) {
-  const { machine, missing } = report
+  const { machine, missing, unable = {} } = report
   const { pinning } = machine
-  const where = pinning ? `server on CPU ${pinning.server}, load generator on CPU ${pinning.load}` : 'not pinned to processors'
+  const where = pinning ? `server (or client) under test on CPU ${pinning.server}, load generator on CPU ${pinning.load}` : 'not pinned to processors'
   const notes = [
     `${report.date}: ${machine.cpu}, ${machine.cpus} CPUs, ${machine.memory}, ${machine.system}; ${where}.`,
     `Node.js under test ${machine.node}, load generator on ${machine.loadNode}; ${report.rounds} rounds of ${report.seconds} s, ` +
@@ -50,10 +63,11 @@ export function notesOf(report) {
   }
   if (report.quick) notes.push('Short rounds (--quick): these figures show that all works, and not how fast it is.')
   for (const [name, sentence] of Object.entries(missing)) notes.push(`missing: ${name}: ${sentence}`)
+  for (const [name, sentence] of Object.entries(unable)) notes.push(`without compression: ${name}: ${sentence}`)
   const cells = report.workloads.filter(({ kind }) => kind !== 'codec').flatMap(({ id }) => Object.values(report.results[id]))
   if (cells.some(loadBound)) {
     notes.push(
-      `*: the server was busy for less than ${BUSY * 100} % of the time (column CPU): its messages a second are somebody else’s ` +
+      `*: the server (or client) was busy for less than ${BUSY * 100} % of the time (column CPU): its messages a second are somebody else’s ` +
         'limit, mostly the load generator’s (column load); per CPU-second holds.'
     )
   }
@@ -67,9 +81,13 @@ function tableOf(workload, cells) {
   return workload.kind === 'idle' ? idleTable(workload, cells) : loadTable(workload, cells)
 }
 
-function loadTable({ title, unit }, cells) {
+function loadTable({ title, unit, group }, cells) {
   const timed = Object.values(cells).some(cell => cell.rounds?.some(round => round.latency))
-  const columns = ['server', `${unit}/s`, 'per CPU-second', '', `× ${BASE}`, `${SUBJECT} is`, 'CPU', 'load', 'memory']
+  const sized = Object.values(cells).some(cell => cell.rounds?.some(round => round.replyBytes))
+  const who = group === 'client' ? 'client' : 'server'
+  const columns = [who, `${unit}/s`, 'per CPU-second', '', `× ${BASE}`, `${SUBJECT} is`, 'CPU', 'load', 'memory']
+  if (sized) columns.push('reply')
+  if (timed) columns.push('p50', 'p99', 'p99.9')
   const rows = Object.entries(cells).map(([name, cell]) => {
     if (cell.error !== undefined) return [name, `error: ${cell.error}`]
     const own = figures(cell)
@@ -84,9 +102,11 @@ function loadTable({ title, unit }, cells) {
       percent(cpuShare(cell, 'loadCpu')),
       megabytes(medianOf(cell, round => round.memory)),
     ]
-    return timed ? [...row, ...['p50', 'p99', 'p999'].map(key => microseconds(medianOf(cell, round => round.latency?.[key])))] : row
+    if (sized) row.push(bytes(medianOf(cell, round => round.replyBytes)))
+    if (timed) row.push(...['p50', 'p99', 'p999'].map(key => microseconds(medianOf(cell, round => round.latency?.[key]))))
+    return row
   })
-  return { title, columns: timed ? [...columns, 'p50', 'p99', 'p99.9'] : columns, rows }
+  return { title, columns, rows }
 }
 
 function idleTable({ title }, cells) {

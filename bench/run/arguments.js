@@ -6,7 +6,8 @@ export class UsageError extends Error {}
 
 export const HELP = `npm run bench -- [flags]
 
-  --only NAMES      workloads or groups of them, separated by commas (echo, fanout, burst, handshakes, idle, codec)
+  --only NAMES      workloads or groups of them, separated by commas (echo, deflate,
+                    fanout, burst, handshakes, idle, client, codec)
   --against NAMES   servers beside kore-ws, separated by commas; default: all that are there
   --quick           short rounds, and few: whether all works, not how fast it is
   --rounds N        rounds of each server (default 3; quick: 2)

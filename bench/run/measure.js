@@ -1,4 +1,4 @@
-/** The measuring: for each workload all servers are started, and take turns, round by round. */
+/** The measuring: for each workload all servers, or clients, are started, and take turns, round by round. */
 import { spawnSync } from 'node:child_process'
 import { ServerProcess } from './server-process.js'
 import { takesPart } from './servers.js'
@@ -16,7 +16,7 @@ export const BUSY = 0.9
 
 /**
  * @typedef {object} Setup
- * @property {import('./servers.js').Server[]} servers
+ * @property {import('./programs.js').Server[]} servers
  * @property {import('./workloads.js').Workload[]} workloads
  * @property {number} rounds
  * @property {number} seconds
@@ -52,10 +52,12 @@ async function measureServers(setup, workload) {
   const running = new Map()
   const load = new WorkerProcess('load/main.js', { node: process.execPath, cpu: pinning?.load })
   try {
+    const url = workload.group === 'client' ? (await load.perform({ kind: 'listen' }, EXTRA_SECONDS)).url : undefined
     for (const server of taking) {
       cells[server.name] = { rounds: [] }
       try {
-        running.set(server, await ServerProcess.start(server, workload.mode, { node, cpu: pinning?.server }))
+        const options = { node, cpu: pinning?.server, url, batch: workload.job.batch }
+        running.set(server, await ServerProcess.start(server, workload.mode, options))
       } catch (error) {
         cells[server.name] = { error: error.message }
       }
@@ -84,7 +86,7 @@ async function measureRound(setup, { kind, job }, server, process, load, number)
   const { seconds } = setup
   // Code that has been compiled stays so.
   const warmUp = number === 1 ? setup.warmUp : setup.warmUp * LATER_WARM_UP
-  const whole = { ...job, kind, address, pids, seconds, warmUp, repliesMasked: server.repliesMasked ?? false }
+  const whole = { ...job, kind, address, client: server.name, pids, seconds, warmUp, repliesMasked: server.repliesMasked ?? false }
   const round = await load.perform(whole, warmUp + seconds + EXTRA_SECONDS, () => process.cpu())
   const memory = await process.memory()
   // A server that fell during the last moment has not done it.

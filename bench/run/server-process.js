@@ -1,4 +1,4 @@
-/** One server as a running process: started, asked what it uses, ended. */
+/** One server, or client that is measured, as a running process: started, asked what it uses, ended. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -31,13 +31,13 @@ export class ServerProcess {
   #name
 
   /**
-   * @param {import('./servers.js').Server} server
+   * @param {import('./programs.js').Server} server
    * @param {string} mode
-   * @param {{ node: string, cpu: number | undefined, gc?: boolean }} options
+   * @param {{ node: string, cpu: number | undefined, gc?: boolean, url?: string, batch?: number }} options
    */
-  static async start(server, mode, { node, cpu, gc = false }) {
+  static async start(server, mode, { node, cpu, gc = false, url, batch }) {
     const port = await freePort()
-    const start = server.start(mode, { node, gc, port })
+    const start = server.start(mode, { node, gc, port, url: url && url + server.name, batch })
     const self = new ServerProcess(server.name, start, cpu)
     try {
       const path = start.path ?? '/'
@@ -50,7 +50,7 @@ export class ServerProcess {
     return self
   }
 
-  /** @param {string} name @param {import('./servers.js').Start} start @param {number | undefined} cpu */
+  /** @param {string} name @param {import('./programs.js').Start} start @param {number | undefined} cpu */
   constructor(name, { program, parameters, env, silent }, cpu) {
     this.#name = name
     const [command, all] = pinned(cpu, program, parameters)
@@ -120,7 +120,7 @@ export class ServerProcess {
 
   #obituary(code, signal) {
     const words = this.#stderr.trim().split('\n').findLast(line => /\S/.test(line))
-    return `the server ended (${signal ?? `exit code ${code}`})${words ? `: ${words.trim()}` : ''}`
+    return `the process ended (${signal ?? `exit code ${code}`})${words ? `: ${words.trim()}` : ''}`
   }
 }
 

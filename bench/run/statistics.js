@@ -1,5 +1,8 @@
 /** Figures of several rounds put together. */
 
+/** In seconds: Linux counts processor time in steps of this size, and a server that was kept waiting may have used none. */
+const LEAST_CPU = 0.01
+
 /** @param {readonly number[]} values */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b)
@@ -23,6 +26,7 @@ export function median(values) {
  * @property {number} [cpu] seconds of the server's processor time
  * @property {number} [loadCpu] seconds of the load generator's
  * @property {number} [memory] resident bytes of the server
+ * @property {number} [replyBytes] mean size of a compressed reply's frame
  * @property {{ p50: number, p99: number, p999: number }} [latency] in microseconds
  */
 
@@ -38,7 +42,7 @@ export function rates(cell) {
  * @param {Cell} cell
  */
 export function figures(cell) {
-  return (cell.rounds ?? []).map(({ bytes, messages, seconds, cpu }) => bytes ?? messages / (cpu || seconds))
+  return (cell.rounds ?? []).map(({ bytes, messages, seconds, cpu }) => bytes ?? messages / (cpu === undefined ? seconds : Math.max(cpu, LEAST_CPU)))
 }
 
 /** How busy the server was, or the load generator, of 1. @param {Cell} cell @param {'cpu' | 'loadCpu'} which */

@@ -1,12 +1,15 @@
 /** What is measured, as data. */
+import { CLIENT_WORKLOADS } from './client-workloads.js'
+import { DEFLATE_ECHOES, deflateIdles } from './deflate-workloads.js'
 
 /**
  * @typedef {object} Workload
  * @property {string} id
  * @property {string} group what `--only` names
  * @property {string} title
- * @property {'echo' | 'burst' | 'fanout' | 'handshakes' | 'idle' | 'codec'} kind
- * @property {'echo' | 'chat' | 'burst'} [mode] what the server must do
+ * @property {'echo' | 'deflate' | 'burst' | 'fanout' | 'handshakes' | 'idle' | 'client-receive' | 'client-echo' | 'codec'} kind
+ * @property {'echo' | 'deflate' | 'deflate-takeover' | 'chat' | 'burst' | 'client-receive' | 'client-echo'} [mode] what the
+ *   server, or the client that is measured, must do
  * @property {string} unit what is counted
  * @property {object} [job] what the load generator, or the codec process, is told
  */
@@ -45,6 +48,7 @@ export function workloads({ quick }) {
   const idleConnections = quick ? QUICK_IDLE_CONNECTIONS : IDLE_CONNECTIONS
   return [
     ...ECHOES.flatMap(echo => [echoOf(echo, false), echoOf(echo, true)]),
+    ...DEFLATE_ECHOES,
     ...FANOUTS.map(fanoutOf),
     {
       id: 'burst',
@@ -73,6 +77,8 @@ export function workloads({ quick }) {
       unit: 'bytes each',
       job: { connections: idleConnections },
     },
+    ...deflateIdles(idleConnections),
+    ...CLIENT_WORKLOADS,
     ...['parse', 'serialize'].flatMap(what => CODEC_SIZES.flatMap(size => [codecOf(what, size, false), codecOf(what, size, true)])),
   ]
 }

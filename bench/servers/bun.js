@@ -1,7 +1,11 @@
 /** Bun.serve, whose WebSockets are uWebSockets (C++) below. */
 import { announce, BURST_MESSAGES } from './shared.js'
 
+const deflate = { message: (socket, data) => void socket.send(data, true) }
+
 const MODES = {
+  deflate: { ...deflate, perMessageDeflate: { compress: 'shared', decompress: 'shared' } },
+  'deflate-takeover': { ...deflate, perMessageDeflate: { compress: 'dedicated', decompress: 'dedicated' } },
   echo: { message: (socket, data) => void socket.send(data) },
   chat: {
     open: socket => socket.subscribe('room'),

@@ -20,7 +20,7 @@ export class FrameSplitter {
       const payload = Buffer.from(rest.subarray(body, body + length))
       for (let i = 0; i < length; i++) payload[i] ^= rest[body - 4 + (i & 3)]
       this.#rest = rest.subarray(body + length)
-      this.#onFrame({ fin: true, opcode: rest[0] & 15, payload })
+      this.#onFrame({ fin: true, compressed: (rest[0] & 0x40) !== 0, opcode: rest[0] & 15, payload })
     }
   }
 }

@@ -2,8 +2,12 @@
 import { WebSocketServer } from 'ws'
 import { announce, BURST_MESSAGES } from './shared.js'
 
+const echo = socket => socket.on('message', (data, isBinary) => socket.send(isBinary ? data : data.toString()))
+
 const MODES = {
-  echo: socket => socket.on('message', (data, isBinary) => socket.send(isBinary ? data : data.toString())),
+  echo,
+  deflate: echo,
+  'deflate-takeover': echo,
   chat: socket =>
     socket.on('message', (data, isBinary) => {
       const message = isBinary ? data : data.toString()
@@ -15,8 +19,16 @@ const MODES = {
     }),
 }
 
-const attach = MODES[process.argv[2]]
-const server = new WebSocketServer({ host: '127.0.0.1', port: 0 }, () => announce(server.address().port))
+const mode = process.argv[2]
+const zlibDeflateOptions = process.env.DEFLATE_LEVEL === undefined ? {} : { level: Number(process.env.DEFLATE_LEVEL) }
+const COMPRESSION = {
+  deflate: { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 0, zlibDeflateOptions },
+  'deflate-takeover': { threshold: 0 },
+}
+
+const attach = MODES[mode]
+const perMessageDeflate = COMPRESSION[mode] ?? false
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate }, () => announce(server.address().port))
 server.on('connection', socket => {
   socket.on('error', () => {})
   attach(socket)

@@ -5,13 +5,15 @@ import type { Connection } from '../transport/connection.ts'
 import type { PublishOptions, TopicHub } from '../transport/connection-setup.ts'
 import { checkPayload, type Payload } from '../transport/payload.ts'
 import type { Bus } from './bus.ts'
-import { encodeShared, type SharedFrame } from './shared-frame.ts'
+import { encodeShared, SharedFrame } from './shared-frame.ts'
 import { Topics } from './topics.ts'
 
 /** In place of a topic's length: the message is for everybody. */
 const EVERYBODY = 0xffff
-/** The length of a topic stands in front of it, in so many bytes. */
-const PREFIX = 2
+/** In front of the topic stand its length, in two bytes, and what `compress` said, in one. */
+const PREFIX = 3
+/** What `compress` can be, by the byte that says so. */
+const COMPRESS = [undefined, true, false] as const
 
 export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
   readonly #connections: ReadonlySet<Connection<Data>>
@@ -66,15 +68,16 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
     const payload = checkPayload(data)
     const binary = options.binary ?? typeof payload !== 'string'
     const frame = encodeShared(binary ? Opcode.binary : Opcode.text, payload)
-    if (scope === 'global') this.#bus?.publish(this.#channel, pack(topic, frame))
-    return deliver(this.#receivers(topic), frame, except)
+    if (scope === 'global') this.#bus?.publish(this.#channel, pack(topic, options.compress, frame))
+    return deliver(this.#receivers(topic), frame, options.compress, except)
   }
 
   #receive(packed: Buffer): void {
     const length = packed.readUInt16BE(0)
     const topic = length === EVERYBODY ? undefined : packed.toString('utf8', PREFIX, PREFIX + length)
     const start = length === EVERYBODY ? PREFIX : PREFIX + length
-    deliver(this.#receivers(topic), { bytes: packed, start, end: packed.length }, undefined)
+    const frame = new SharedFrame({ bytes: packed, start, end: packed.length })
+    deliver(this.#receivers(topic), frame, COMPRESS[packed[PREFIX - 1]], undefined)
   }
 
   #receivers(topic: string | undefined): Iterable<Connection<Data>> {
@@ -83,21 +86,26 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
 }
 
 /** Appends the frame to every receiver's batch; it leaves at the end of the tick, with others of the same tick. */
-export function deliver<Receiver extends { sendFrame(bytes: Buffer, start: number, end: number): boolean }>(
+export function deliver<Receiver extends { sendShared(frame: SharedFrame, compress: boolean | undefined): boolean }>(
   receivers: Iterable<Receiver>,
   frame: SharedFrame,
+  compress: boolean | undefined,
   except: Receiver | undefined
 ): number {
-  const { bytes, start, end } = frame
   let count = 0
   for (const receiver of receivers) {
-    if (receiver !== except && receiver.sendFrame(bytes, start, end)) count++
+    if (receiver !== except && receiver.sendShared(frame, compress)) count++
   }
   return count
 }
 
-function pack(topic: string | undefined, { bytes, start, end }: SharedFrame): Buffer {
+function pack(
+  topic: string | undefined,
+  compress: boolean | undefined,
+  { plain: { bytes, start, end } }: SharedFrame
+): Buffer {
   const prefix = Buffer.alloc(PREFIX)
+  prefix[PREFIX - 1] = COMPRESS.indexOf(compress)
   const name = Buffer.from(topic ?? '', 'utf8')
   prefix.writeUInt16BE(topic === undefined ? EVERYBODY : name.length)
   return Buffer.concat([prefix, name, bytes.subarray(start, end)])

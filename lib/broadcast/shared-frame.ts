@@ -1,16 +1,11 @@
-/** Frames that many connections send: encoded once, unmasked, as a server sends them. */
-import { isValidUtf8 } from '../protocol/utf8.ts'
+/** Messages that many connections send: encoded once for each variant, unmasked, as a server sends them. */
 import { writeFrame, writeTextFrame } from '../protocol/frame-serializer.ts'
+import type { Compressor } from '../protocol/message-codec.ts'
 import { MisuseError } from '../protocol/misuse-error.ts'
-import { FIN, Opcode } from '../protocol/opcode.ts'
+import { FIN, Opcode, OPCODE_BITS, RSV1 } from '../protocol/opcode.ts'
 import type { Output } from '../protocol/output.ts'
-
-/** One frame: `bytes[start, end)`. */
-export interface SharedFrame {
-  readonly bytes: Buffer
-  readonly start: number
-  readonly end: number
-}
+import { isValidUtf8 } from '../protocol/utf8.ts'
+import type { FrameRange, SharedMessage } from '../transport/connection-setup.ts'
 
 const SLAB_SIZE = 64 * 1024
 
@@ -22,7 +17,7 @@ class SharedFrameWriter implements Output {
   readonly blocked = false
   memory = Buffer.allocUnsafeSlow(SLAB_SIZE)
   #used = 0
-  #frame: SharedFrame = { bytes: this.memory, start: 0, end: 0 }
+  #frame: FrameRange = { bytes: this.memory, start: 0, end: 0 }
 
   reserve(size: number): number {
     if (SLAB_SIZE - this.#used < size) {
@@ -44,12 +39,57 @@ class SharedFrameWriter implements Output {
     this.#frame = { bytes: frame, start: 0, end: frame.length }
   }
 
-  get frame(): SharedFrame {
+  get frame(): FrameRange {
     return this.#frame
   }
 }
 
-const writer = new SharedFrameWriter()
+// Two, so that the compressed variants do not come between the plain frames of a tick, which then are one piece.
+const plainWriter = new SharedFrameWriter()
+const compressedWriter = new SharedFrameWriter()
+
+/** One message, as a frame, and as it is compressed for those who have agreed on that. */
+export class SharedFrame implements SharedMessage {
+  readonly opcode: Opcode
+  /** The frame as it is. */
+  readonly plain: FrameRange
+  #payload: Buffer | undefined
+  /** Made for the first connection that needs it. */
+  #compressed: Map<Compressor, FrameRange> | undefined
+
+  /** @param plain a whole unmasked frame, not compressed */
+  constructor(plain: FrameRange) {
+    this.plain = plain
+    this.opcode = (plain.bytes[plain.start] & OPCODE_BITS) as Opcode
+  }
+
+  get payload(): Buffer {
+    if (this.#payload !== undefined) return this.#payload
+    const { bytes, start, end } = this.plain
+    const small = bytes[start + 1]
+    this.#payload = bytes.subarray(start + (small < 126 ? 2 : small === 126 ? 4 : 10), end)
+    return this.#payload
+  }
+
+  frameFor(compressor: Compressor | undefined): FrameRange {
+    // What takes long to compress would hold up everybody.
+    if (compressor === undefined || this.payload.length > compressor.atOnceUpTo) return this.plain
+    this.#compressed ??= new Map()
+    const known = this.#compressed.get(compressor)
+    if (known !== undefined) return known
+    const made = this.#compress(compressor)
+    this.#compressed.set(compressor, made)
+    return made
+  }
+
+  #compress(compressor: Compressor): FrameRange {
+    const { payload } = this
+    const compressed = compressor.compress(payload)
+    if (compressed.length >= payload.length) return this.plain
+    writeFrame(compressedWriter, FIN | RSV1 | this.opcode, compressed, undefined, true)
+    return compressedWriter.frame
+  }
+}
 
 /**
  * Encodes a message for any number of receivers.
@@ -58,12 +98,12 @@ const writer = new SharedFrameWriter()
  */
 export function encodeShared(opcode: Opcode, payload: string | Uint8Array): SharedFrame {
   if (typeof payload === 'string') {
-    writeTextFrame(writer, FIN | opcode, payload, undefined)
+    writeTextFrame(plainWriter, FIN | opcode, payload, undefined)
   } else {
     if (opcode === Opcode.text && !isValidUtf8(payload, 0, payload.length)) {
       throw new MisuseError('invalid-argument', 'data sent as text must be valid UTF-8')
     }
-    writeFrame(writer, FIN | opcode, payload, undefined, false)
+    writeFrame(plainWriter, FIN | opcode, payload, undefined, false)
   }
-  return writer.frame
+  return new SharedFrame(plainWriter.frame)
 }

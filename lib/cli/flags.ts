@@ -13,6 +13,8 @@ export interface Flag {
   readonly help: string
   /** For a whole number: its range. Without it the value is any text. */
   readonly range?: readonly [from: number, to: number]
+  /** For one of several words. */
+  readonly choices?: readonly string[]
   readonly fallback?: string | number
 }
 
@@ -56,7 +58,10 @@ function describe({ help, fallback }: Flag): string {
   return fallback === undefined ? help : `${help} (default ${fallback})`
 }
 
-function readValue(name: string, { range }: Flag, value: string): string | number {
+function readValue(name: string, { range, choices }: Flag, value: string): string | number {
+  if (choices !== undefined && !choices.includes(value)) {
+    throw new UsageError(`--${name} takes ${choices.join(' or ')}, and not ${JSON.stringify(value)}.`)
+  }
   if (range === undefined) return value
   const [from, to] = range
   const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN

@@ -1,6 +1,7 @@
 /** The routes of `serve`: /echo (our API), /chat (Kore's broadcast to all workers), /people (how many are in the chat). */
 import type { Server } from 'node:http'
 import { clusterBus } from '../broadcast/cluster-bus.ts'
+import type { CompressionOption } from '../deflate/compression.ts'
 import {
   broadcast,
   config,
@@ -17,17 +18,24 @@ import { HeadCount } from './head-count.ts'
  * Puts the routes on an HTTP server.
  *
  * @param maxMessage bytes of one message on both routes; undefined leaves each its default
+ * @param compression of /echo and /people; Kore has none
  * @returns what closes every connection with 1001 and resolves when all are gone
  */
-export function attachRoutes(server: Server, maxMessage: number | undefined): () => Promise<void> {
+export function attachRoutes(
+  server: Server,
+  maxMessage: number | undefined,
+  compression: CompressionOption
+): () => Promise<void> {
   const echo = new WebSocketServer({
     path: '/echo',
     limits: { messageBytes: maxMessage },
+    compression,
     message: (socket, data) => void socket.send(data),
   }).attach(server)
 
   const people = new WebSocketServer({
     path: '/people',
+    compression,
     open: socket => void socket.send(String(count.total)),
   }).attach(server)
   const count = new HeadCount(clusterBus(), total => people.broadcast(String(total)))

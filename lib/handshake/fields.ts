@@ -1,4 +1,4 @@
-/** The header fields that a handshake looks at: each may be missing, repeated, and in any case (RFC 6455, section 4.2.1). */
+/** The header fields that a handshake looks at: each may be missing, repeated, and in any case (RFC 6455, section 4). */
 
 const NAMES = {
   host: 'host',
@@ -6,6 +6,7 @@ const NAMES = {
   upgrade: 'upgrade',
   connection: 'connection',
   'sec-websocket-key': 'key',
+  'sec-websocket-accept': 'accept',
   'sec-websocket-version': 'version',
   'sec-websocket-protocol': 'protocol',
   'sec-websocket-extensions': 'extensions',
@@ -24,6 +25,7 @@ export function pickFields(rawHeaders: readonly string[]): HandshakeFields {
     upgrade: [],
     connection: [],
     key: [],
+    accept: [],
     version: [],
     protocol: [],
     extensions: [],

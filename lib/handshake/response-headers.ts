@@ -1,4 +1,4 @@
-/** Headers that go out with a handshake's answer, checked so that a value can't end its line (RFC 9110, section 5.5). */
+/** Headers of the caller's for a handshake, request or answer, checked so that a value can't end its line (RFC 9110, section 5.5). */
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { isToken } from './grammar.ts'
 
@@ -42,7 +42,8 @@ function linesOf(value: string | readonly string[]): readonly string[] {
   return typeof value === 'string' ? [value] : value
 }
 
-function isFieldValue(value: string): boolean {
+/** Whether a header may have this value: Latin-1 with no control character but the tab. */
+export function isFieldValue(value: string): boolean {
   for (let at = 0; at < value.length; at++) {
     const unit = value.charCodeAt(at)
     if ((unit < 0x20 && unit !== 0x09) || unit === 0x7f || unit > 0xff) return false

@@ -33,18 +33,20 @@ export function chooseProtocol(offered: readonly string[], served: readonly stri
  * The 101 response, ready to be written as Latin-1.
  *
  * @param protocol the subprotocol agreed on; empty for none
+ * @param extensions the extensions agreed on, as the header's value; empty for none
  * @throws MisuseError `invalid-argument` for a subprotocol that the client has not offered, `invalid-header` for
  *   headers that HTTP can't carry or that are the handshake's own
  */
-export function formatAcceptance(offer: HandshakeOffer, protocol: string, headers: Headers = {}): string {
+export function formatAcceptance(offer: HandshakeOffer, protocol: string, headers: Headers = {}, extensions = ''): string {
   if (protocol !== '' && !offer.protocols.includes(protocol)) {
     throw new MisuseError('invalid-argument', `protocol ${show(protocol)} is not among those the client offers`)
   }
   checkHeaders(headers, RESERVED)
   const protocolLine = protocol === '' ? '' : `sec-websocket-protocol: ${protocol}\r\n`
+  const extensionsLine = extensions === '' ? '' : `sec-websocket-extensions: ${extensions}\r\n`
   return (
     'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n' +
-    `sec-websocket-accept: ${acceptKey(offer.key)}\r\n${protocolLine}${formatHeaders(headers)}\r\n`
+    `sec-websocket-accept: ${acceptKey(offer.key)}\r\n${protocolLine}${extensionsLine}${formatHeaders(headers)}\r\n`
   )
 }
 

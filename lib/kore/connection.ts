@@ -3,6 +3,7 @@ import { Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { checkAmount } from '../protocol/amount.ts'
 import type { Connection } from '../transport/connection.ts'
+import type { SharedMessage } from '../transport/connection-setup.ts'
 import {
   CONN_PROTO_HTTP,
   CONN_PROTO_WEBSOCKET,
@@ -101,7 +102,7 @@ export class KoreConnection {
   }
 
   /** @internal For broadcasts. */
-  sendFrame(bytes: Buffer, start: number, end: number): boolean {
-    return this.#connection?.sendFrame(bytes, start, end) ?? false
+  sendShared(message: SharedMessage, compress: boolean | undefined): boolean {
+    return this.#connection?.sendShared(message, compress) ?? false
   }
 }

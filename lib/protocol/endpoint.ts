@@ -1,5 +1,6 @@
 /**
- * The rules of one end of a connection (RFC 6455, sections 5 to 7): bytes in, messages and answers out.
+ * The rules of one end of a connection, all in one object (hence the length): bytes in, messages and answers out
+ * (RFC 6455, sections 5 to 7; RFC 7692, section 6). Each object more would cost every idle connection memory.
  * Pure: no socket, no timer, no promise, no event emitter. Server or client is a value.
  */
 import { checkAmount } from './amount.ts'
@@ -9,10 +10,14 @@ import { FrameParser, type Role } from './frame-parser.ts'
 import { writeFrame, writeTextFrame } from './frame-serializer.ts'
 import { randomMaskingKey } from './masking-key.ts'
 import { MessageAssembler } from './message-assembler.ts'
+import { OWN_MEMORY_FROM, type Compression, type Compressor } from './message-codec.ts'
+import { MessageForwarder, type PieceSink } from './message-forwarder.ts'
 import { MisuseError } from './misuse-error.ts'
-import { CONTROL_BIT, FIN, MAX_CONTROL_PAYLOAD, OPCODE_BITS, Opcode, type DataOpcode } from './opcode.ts'
-import type { Output } from './output.ts'
+import { CONTROL_BIT, FIN, MAX_CONTROL_PAYLOAD, OPCODE_BITS, Opcode, RSV1, type DataOpcode } from './opcode.ts'
+import type { EndpointOutput } from './output.ts'
+import { SendQueue } from './send-queue.ts'
 import { EndpointState, TRANSITIONS, type EndpointEvent } from './states.ts'
+import { encodeText } from './text-scratch.ts'
 import { isValidUtf8 } from './utf8.ts'
 import { Violation } from './violation.ts'
 
@@ -20,14 +25,21 @@ import { Violation } from './violation.ts'
  * What an Endpoint calls, at rest: the sink may send, close, pause or resume from inside a call. It must not throw; if
  * it does, the endpoint fails with 1011 and the error goes on to the caller of `receive`.
  */
-export interface EndpointSink {
+export interface EndpointSink extends PieceSink {
   /**
-   * A whole message: `bytes[start, end)`, unmasked, valid UTF-8 where it is text. Lent: good until the call returns,
-   * unless `bytes` is not what `receive` was given, in which case it is the message's own memory.
+   * A whole message: `bytes[start, end)`, unmasked, decompressed, valid UTF-8 where it is text. Good until the call
+   * returns where `lent` says so or `bytes` is what `receive` was given; else it is the message's own memory.
    *
    * @param ascii whether a text is known to be plain ASCII
    */
-  onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean): void
+  onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean, lent: boolean): void
+  /**
+   * In place of `onMessage`, while `streaming` is set: a piece of a message, checked as far as it goes, lent as a message
+   * is. Text may be cut inside a character.
+   */
+  onMessagePiece(opcode: DataOpcode, bytes: Buffer, start: number, end: number): void
+  /** The message whose pieces came is complete. */
+  onMessageEnd(opcode: DataOpcode): void
   /** A ping, already answered; its payload is lent. */
   onPing(bytes: Buffer, start: number, end: number): void
   onPong(bytes: Buffer, start: number, end: number): void
@@ -36,6 +48,13 @@ export interface EndpointSink {
    * that was sent; `violation` where the peer broke the protocol), or the end of the transport (1006).
    */
   onClose(code: number, reason: string, violation: Violation | undefined): void
+  /**
+   * True: a message is being decompressed elsewhere; what is received meanwhile has to be kept, so it is better not read.
+   * False: `resume` hands it over and goes on.
+   */
+  onBusy(busy: boolean): void
+  /** Something was written that had waited for another message: not from inside `receive` or a call of the caller. */
+  onOutput(): void
 }
 
 export interface EndpointOptions {
@@ -44,31 +63,40 @@ export interface EndpointOptions {
   readonly maxMessageBytes?: number | undefined
   /** Where a client's masking keys come from; the first byte lowest. Default: a pool of `crypto` random bytes. */
   readonly maskingKey?: (() => number) | undefined
+  /** What was agreed on (RFC 7692); undefined for no compression. */
+  readonly compression?: Compression | undefined
 }
 
 /** 16 MiB: what a message may have unless the options say otherwise. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
+/** First bytes of messages that are one frame, not compressed. */
+const WHOLE_TEXT = FIN | Opcode.text
+const WHOLE_BINARY = FIN | Opcode.binary
+
 /** Also the FrameHandler of its own parser: no object more for each connection. */
 export class Endpoint {
   /** @internal Whether the parser has to stop in front of the next frame. */
   halted = false
+  /** Whether messages are handed over in pieces, as they come; from the next message on. Compressed ones come whole. */
+  streaming = false
 
   readonly #sink: EndpointSink
-  readonly #output: Output
+  readonly #output: EndpointOutput
   readonly #parser: FrameParser
   readonly #maxMessageBytes: number
   readonly #maskingKey: (() => number) | undefined
+  readonly #compression: Compression | undefined
   #state: EndpointState = EndpointState.open
   #paused = false
   #receiving = false
   /** What came while paused, not parsed yet. */
   #unread: Buffer | undefined
   /** The message under way, where it has more than one frame or a frame that has not all come. */
-  #message: MessageAssembler | undefined
+  #message: MessageAssembler | MessageForwarder | undefined
   /** The frame under way: its first byte, the message it belongs to (none for a control frame), that message's bound. */
   #first = 0
-  #into: MessageAssembler | undefined
+  #into: MessageAssembler | MessageForwarder | undefined
   #most = 0
   /** The length of the last message that came in pieces: another of that length gets its memory in one go. */
   #lastLength = 0
@@ -76,14 +104,21 @@ export class Endpoint {
   #control: Buffer = EMPTY
   /** The newest ping that is not answered yet, because earlier output still waits. */
   #owedPong: Buffer | undefined
+  /** A message that is being decompressed elsewhere, or was and is to be handed over. */
+  #inflating: Inflating | undefined
+  /** Made when a message has to wait for another. */
+  #queue: SendQueue | undefined
+  /** Whether our close frame counts as sent, but still waits for messages before it. */
+  #closeWaits = false
 
   /** @throws MisuseError `invalid-option` for a limit that is no amount of bytes */
-  constructor(sink: EndpointSink, output: Output, options: EndpointOptions) {
+  constructor(sink: EndpointSink, output: EndpointOutput, options: EndpointOptions) {
     this.#sink = sink
     this.#output = output
-    this.#parser = new FrameParser(options.role, this)
+    this.#parser = new FrameParser(options.role, this, options.compression !== undefined)
     this.#maxMessageBytes = checkAmount('maxMessageBytes', options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES, 'bytes')
     this.#maskingKey = options.role === 'client' ? (options.maskingKey ?? randomMaskingKey) : undefined
+    this.#compression = options.compression
   }
 
   get state(): EndpointState {
@@ -95,7 +130,8 @@ export class Endpoint {
   }
 
   /**
-   * Parses `bytes[start, end)` from the peer, all of it by default, unmasking it in place. Bytes that a pause leaves unread are copied and kept.
+   * Parses `bytes[start, end)` from the peer, all of it by default, unmasking it in place. Bytes that a pause leaves
+   * unread are copied and kept.
    *
    * @throws MisuseError `invalid-state` inside a call of the sink: the bytes at hand come first
    */
@@ -124,9 +160,18 @@ export class Endpoint {
   /** Goes on, with what came meanwhile first. Inside a call of the sink it only takes the pause back. */
   resume(): void {
     this.#paused = false
+    const inflating = this.#inflating
+    if (inflating !== undefined && inflating.result === undefined) return
     this.halted = this.#state === EndpointState.closed
+    if (this.#receiving || this.halted) return
+    if (inflating?.result !== undefined) {
+      this.#inflating = undefined
+      this.#handOver(inflating.opcode, inflating.result)
+      // The message may have paused it again, or ended it.
+      if (this.halted) return
+    }
     const unread = this.#unread
-    if (unread === undefined || this.#receiving || this.halted) return
+    if (unread === undefined) return
     this.#unread = undefined
     this.#parse(unread, 0, unread.length, true)
   }
@@ -135,19 +180,57 @@ export class Endpoint {
    * Sends a message of one frame. False, and nothing sent, where a close frame is out or the connection is over.
    *
    * @param lent whether the memory of `data` is the caller's again right after; else a large payload is not copied
+   * @param compress true: whatever its size; false: not. Default: from the threshold on. Without effect where no
+   *   compression was agreed on
    * @throws MisuseError `invalid-argument` for text given as bytes that are not UTF-8
    */
-  send(opcode: DataOpcode, data: string | Uint8Array, lent = false): boolean {
+  send(opcode: DataOpcode, data: string | Uint8Array, lent = false, compress?: boolean): boolean {
     if (this.#state !== EndpointState.open) return false
-    const key = this.#maskingKey?.()
-    if (typeof data === 'string') {
-      writeTextFrame(this.#output, FIN | opcode, data, key)
-    } else {
-      if (opcode === Opcode.text && !isValidUtf8(data, 0, data.length)) {
-        throw new MisuseError('invalid-argument', 'data sent as text must be valid UTF-8')
-      }
-      writeFrame(this.#output, FIN | opcode, data, key, lent)
+    if (opcode === Opcode.text && typeof data !== 'string' && !isValidUtf8(data, 0, data.length)) {
+      throw new MisuseError('invalid-argument', 'data sent as text must be valid UTF-8')
     }
+    if (this.#queue === undefined || !this.#queue.held) {
+      this.#write(opcode, data, lent, compress)
+      return true
+    }
+    const text = typeof data === 'string'
+    const kept = lent && !text ? Buffer.from(data) : data
+    this.#queue.add(text ? Buffer.byteLength(data) : data.length, () => this.#write(opcode, kept, false, compress))
+    return true
+  }
+
+  /** Whether a message is on its way that nothing but control frames may overtake. */
+  get sendsLater(): boolean {
+    return this.#queue?.held === true
+  }
+
+  /**
+   * Calls `write` when the messages before are out, at once where none is on its way; it may write to the output what no
+   * call of this class does. Never called where the connection ends first, or a close frame goes before.
+   *
+   * @param size how many bytes it will write
+   */
+  whenSent(size: number, write: () => void): void {
+    if (this.#state !== EndpointState.open) return
+    if (this.#queue?.held === true) this.#queue.add(size, write)
+    else write()
+  }
+
+  /** Begins a message in parts: from `whenSent` only, and what is sent meanwhile waits for its last part. */
+  beginParts(): void {
+    this.#holdQueue()
+  }
+
+  /**
+   * Sends a part of a message (section 5.4), uncompressed; after the last one what waited goes. False, and nothing sent,
+   * where the connection is no longer open.
+   *
+   * @param opcode of the message in its first part, then continuation
+   */
+  sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
+    if (this.#state === EndpointState.closed || this.#queue === undefined) return false
+    writeFrame(this.#output, (last ? FIN : 0) | opcode, data, this.#maskingKey?.(), false)
+    if (last) this.#queue.release()
     return true
   }
 
@@ -180,6 +263,17 @@ export class Endpoint {
     this.#fail(code, reason, undefined)
   }
 
+  /** Whether compression has memory of this connection's own. */
+  get hasContexts(): boolean {
+    return this.#compression?.contexts === true
+  }
+
+  /** The connection is idle: what compression can give up is. */
+  releaseContexts(): void {
+    this.#compression?.compressor?.release()
+    this.#compression?.decompressor.release()
+  }
+
   /** Earlier output has gone: a pong that waited for it is written. */
   outputUnblocked(): void {
     const owed = this.#owedPong
@@ -191,12 +285,15 @@ export class Endpoint {
   /** @internal */
   onFrame(first: number, bytes: Buffer, start: number, end: number, ascii: boolean): void {
     const opcode = first & OPCODE_BITS
-    if ((opcode === Opcode.text || opcode === Opcode.binary) && (first & FIN) !== 0 && this.#message === undefined) {
+    if ((first === WHOLE_TEXT || first === WHOLE_BINARY) && this.#message === undefined && !this.streaming) {
       if (end - start > this.#maxMessageBytes) throw new Violation('message-too-big')
-      if (opcode === Opcode.text && !ascii && !isValidUtf8(bytes, start, end)) throw new Violation('invalid-utf8')
-      this.#sink.onMessage(opcode, bytes, start, end, ascii)
+      if (first === WHOLE_TEXT && !ascii && !isValidUtf8(bytes, start, end)) throw new Violation('invalid-utf8')
+      this.#sink.onMessage(opcode as DataOpcode, bytes, start, end, ascii, false)
     } else if ((opcode & CONTROL_BIT) !== 0) {
       this.#onControl(opcode, bytes, start, end)
+    } else if ((first & (FIN | RSV1)) === (FIN | RSV1) && this.#message === undefined) {
+      if (end - start > this.#maxCompressedBytes) throw new Violation('message-too-big')
+      this.#inflate(opcode as DataOpcode, bytes, start, end)
     } else {
       this.onFrameStart(first, end - start)
       this.onFramePiece(bytes, start, end, ascii)
@@ -215,11 +312,11 @@ export class Endpoint {
       if (message === undefined) throw new Violation('unexpected-continuation')
     } else {
       if (message !== undefined) throw new Violation('expected-continuation')
-      message = this.#message = new MessageAssembler(opcode, this.#maxMessageBytes)
+      message = this.#message = this.#beginMessage(opcode, (first & RSV1) !== 0)
     }
     message.expect(length)
     this.#into = message
-    this.#most = (first & FIN) === 0 ? this.#maxMessageBytes : message.length + length
+    this.#most = (first & FIN) === 0 ? message.limit : message.length + length
   }
 
   /** @internal */
@@ -241,10 +338,71 @@ export class Endpoint {
       this.#control = EMPTY
       this.#onControl(this.#first & OPCODE_BITS, control, 0, control.length)
     } else if ((this.#first & FIN) !== 0) {
+      this.#message = this.#into = undefined
+      if (message instanceof MessageForwarder) {
+        message.finish()
+        return
+      }
       const bytes = message.finish()
       this.#lastLength = bytes.length
-      this.#message = this.#into = undefined
-      this.#sink.onMessage(message.opcode, bytes, 0, bytes.length, message.ascii)
+      if (message.compressed) this.#inflate(message.opcode, bytes, 0, bytes.length)
+      else this.#sink.onMessage(message.opcode, bytes, 0, bytes.length, message.ascii, false)
+    }
+  }
+
+  #beginMessage(opcode: DataOpcode, compressed: boolean): MessageAssembler | MessageForwarder {
+    if (compressed) return new MessageAssembler(opcode, this.#maxCompressedBytes, true)
+    return this.streaming
+      ? new MessageForwarder(opcode, this.#maxMessageBytes, this.#sink)
+      : new MessageAssembler(opcode, this.#maxMessageBytes)
+  }
+
+  /**
+   * Data that can't be compressed grows, by less than this: a byte has at most 9 bits in DEFLATE's fixed code (RFC 1951,
+   * section 3.2.6). A message within its limit is never refused for it.
+   */
+  get #maxCompressedBytes(): number {
+    return this.#maxMessageBytes + this.#maxMessageBytes / 8 + 1024
+  }
+
+  /** A message that is complete but compressed: a large one is decompressed elsewhere, and nothing is read meanwhile. */
+  #inflate(opcode: DataOpcode, bytes: Buffer, start: number, end: number): void {
+    // The parser lets RSV1 pass only where there is a compression.
+    const { decompressor } = this.#compression as Compression
+    if (end - start <= decompressor.atOnceUpTo) {
+      this.#deliverInflated(opcode, decompressor.decompress(bytes, start, end, this.#maxMessageBytes))
+      return
+    }
+    const inflating: Inflating = { opcode, result: undefined }
+    this.#inflating = inflating
+    this.halted = true
+    decompressor.decompressLater(bytes.subarray(start, end), this.#maxMessageBytes, result => {
+      if (this.#state === EndpointState.closed) return
+      inflating.result = result
+      this.#sink.onBusy(false)
+    })
+    this.#sink.onBusy(true)
+  }
+
+  #handOver(opcode: DataOpcode, result: Buffer | Violation): void {
+    this.#receiving = true
+    try {
+      this.#deliverInflated(opcode, result)
+    } catch (error) {
+      this.#caught(error)
+    } finally {
+      this.#receiving = false
+    }
+  }
+
+  #deliverInflated(opcode: DataOpcode, bytes: Buffer | Violation): void {
+    if (bytes instanceof Violation) throw bytes
+    if (opcode === Opcode.text && !isValidUtf8(bytes, 0, bytes.length)) throw new Violation('invalid-utf8')
+    if (this.streaming) {
+      if (bytes.length > 0) this.#sink.onMessagePiece(opcode, bytes, 0, bytes.length)
+      if (this.#state !== EndpointState.closed) this.#sink.onMessageEnd(opcode)
+    } else {
+      this.#sink.onMessage(opcode, bytes, 0, bytes.length, false, bytes.length < OWN_MEMORY_FROM)
     }
   }
 
@@ -292,9 +450,18 @@ export class Endpoint {
   /** Sends a close frame if the transition table has one here, after the pong that is still owed. */
   #sendClose(event: EndpointEvent, payload: Uint8Array): void {
     const [next, sendsClose] = TRANSITIONS[this.#state][event]
-    if (sendsClose) {
+    const write = (): void => {
+      this.#closeWaits = false
       this.outputUnblocked()
       this.#writeControl(Opcode.close, payload)
+    }
+    if (event !== 'close-sent') {
+      // The peer's own close frame, or a failure, waits for nothing: nor does the answer where ours is not out yet.
+      if (sendsClose || this.#closeWaits) write()
+    } else if (sendsClose) {
+      // What was sent before it goes out before it.
+      this.#closeWaits = true
+      this.whenSent(0, write)
     }
     if (next !== EndpointState.closed) this.#state = next
   }
@@ -308,9 +475,66 @@ export class Endpoint {
     if (this.#state === EndpointState.closed) return
     this.#state = TRANSITIONS[this.#state][event][0]
     this.halted = true
-    this.#unread = this.#message = this.#into = this.#owedPong = undefined
+    this.#closeWaits = false
+    this.#unread = this.#message = this.#into = this.#owedPong = this.#inflating = undefined
+    this.#queue?.drop()
+    this.#compression?.compressor?.close()
+    this.#compression?.decompressor.close()
     this.#control = EMPTY
     this.#sink.onClose(code, reason, violation)
+  }
+
+  #write(opcode: DataOpcode, data: string | Uint8Array, lent: boolean, compress: boolean | undefined): void {
+    const compressor = this.compressorFor(data, compress)
+    if (compressor !== undefined) this.#writeCompressed(compressor, opcode, data, lent)
+    else if (typeof data === 'string') writeTextFrame(this.#output, FIN | opcode, data, this.#maskingKey?.())
+    else writeFrame(this.#output, FIN | opcode, data, this.#maskingKey?.(), lent)
+  }
+
+  /** @internal What would compress `data`; undefined where it would be sent as it is. */
+  compressorFor(data: string | Uint8Array, compress: boolean | undefined): Compressor | undefined {
+    const compression = this.#compression
+    if (compression === undefined || compress === false) return undefined
+    if (compress === true || data.length >= compression.threshold) return compression.compressor
+    const size = typeof data === 'string' ? Buffer.byteLength(data) : data.length
+    return size >= compression.threshold ? compression.compressor : undefined
+  }
+
+  #writeCompressed(compressor: Compressor, opcode: DataOpcode, data: string | Uint8Array, lent: boolean): void {
+    const bytes = typeof data === 'string' ? encodeText(data) : data
+    const kept = lent || typeof data === 'string'
+    if (bytes.length > compressor.atOnceUpTo) {
+      this.#compressLater(compressor, opcode, kept ? Buffer.from(bytes) : bytes)
+      return
+    }
+    const compressed = compressor.compress(bytes)
+    if (compressed.length < bytes.length || compressor.contextTakeover) {
+      const own = compressed.length >= OWN_MEMORY_FROM
+      writeFrame(this.#output, FIN | RSV1 | opcode, compressed, this.#maskingKey?.(), !own)
+    } else {
+      writeFrame(this.#output, FIN | opcode, bytes, this.#maskingKey?.(), kept)
+    }
+  }
+
+  /** @param bytes nobody else's until they are sent */
+  #compressLater(compressor: Compressor, opcode: DataOpcode, bytes: Uint8Array): void {
+    const queue = this.#holdQueue()
+    this.#output.promised += bytes.length
+    compressor.compressLater(bytes, compressed => {
+      this.#output.promised -= bytes.length
+      if (this.#state === EndpointState.closed) return
+      const smaller = compressed !== undefined && compressed.length < bytes.length
+      const first = FIN | (smaller ? RSV1 : 0) | opcode
+      writeFrame(this.#output, first, smaller ? compressed : bytes, this.#maskingKey?.(), false)
+      queue.release()
+      this.#sink.onOutput()
+    })
+  }
+
+  #holdQueue(): SendQueue {
+    this.#queue ??= new SendQueue(this.#output)
+    this.#queue.hold()
+    return this.#queue
   }
 
   /** @param own whether the memory is ours to keep */
@@ -318,21 +542,30 @@ export class Endpoint {
     this.#receiving = true
     try {
       const at = this.#parser.parse(bytes, start, end)
-      if (this.#paused && at < end && this.#state !== EndpointState.closed) {
+      if (this.halted && at < end && this.#state !== EndpointState.closed) {
         const rest = bytes.subarray(at, end)
         this.#unread = own ? rest : Buffer.from(rest)
       }
     } catch (error) {
-      if (error instanceof Violation) {
-        this.#fail(error.closeCode, error.message, error)
-      } else {
-        this.#fail(CloseCode.internalError, '', undefined)
-        throw error
-      }
+      this.#caught(error)
     } finally {
       this.#receiving = false
     }
   }
+
+  #caught(error: unknown): void {
+    if (!(error instanceof Violation)) {
+      this.#fail(CloseCode.internalError, '', undefined)
+      throw error
+    }
+    this.#fail(error.closeCode, error.message, error)
+  }
+}
+
+/** A message on its way through a decompressor. */
+interface Inflating {
+  readonly opcode: DataOpcode
+  result: Buffer | Violation | undefined
 }
 
 const EMPTY = Buffer.alloc(0)

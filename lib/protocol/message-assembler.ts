@@ -9,26 +9,37 @@ import { Violation } from './violation.ts'
  * last message had.
  */
 const GROWTH = 4
+/** What the pieces of a message are handed to. */
+export interface MessageBuilder {
+  readonly opcode: DataOpcode
+  /** Whether RSV1 marked it: its pieces are not the message itself but what it was compressed to (RFC 7692, 6.1). */
+  readonly compressed: boolean
+  /** The most bytes that may come. */
+  readonly limit: number
+  /** How many bytes have come so far. */
+  readonly length: number
+  /** Throws the Violation `message-too-big` where `more` bytes would pass the limit. */
+  expect(more: number): void
+  append(bytes: Buffer, start: number, end: number, ascii: boolean, most: number, likely: number): void
+}
+
 /** What the buffer starts with, in bytes, where the first piece is small. */
 const FIRST_SIZE = 256
 
-export class MessageAssembler {
-  readonly #opcode: DataOpcode
-  /** The most bytes that the message may have. */
-  readonly #limit: number
+export class MessageAssembler implements MessageBuilder {
+  readonly opcode: DataOpcode
+  readonly compressed: boolean
+  readonly limit: number
   readonly #utf8: Utf8Validator | undefined
   #buffer: Buffer = EMPTY
   #length = 0
   #ascii = true
 
-  constructor(opcode: DataOpcode, limit: number) {
-    this.#opcode = opcode
-    this.#limit = limit
-    this.#utf8 = opcode === Opcode.text ? new Utf8Validator() : undefined
-  }
-
-  get opcode(): DataOpcode {
-    return this.#opcode
+  constructor(opcode: DataOpcode, limit: number, compressed = false) {
+    this.opcode = opcode
+    this.limit = limit
+    this.compressed = compressed
+    this.#utf8 = opcode === Opcode.text && !compressed ? new Utf8Validator() : undefined
   }
 
   /** Whether all bytes so far are plain ASCII; only known for text. */
@@ -36,12 +47,10 @@ export class MessageAssembler {
     return this.#utf8 !== undefined && this.#ascii
   }
 
-  /** Throws the Violation `message-too-big` where `more` bytes would pass the limit. */
   expect(more: number): void {
-    if (more > this.#limit - this.#length) throw new Violation('message-too-big')
+    if (more > this.limit - this.#length) throw new Violation('message-too-big')
   }
 
-  /** How many bytes have come so far. */
   get length(): number {
     return this.#length
   }
@@ -68,8 +77,8 @@ export class MessageAssembler {
   finish(): Buffer {
     if (this.#utf8 !== undefined && !this.#utf8.complete) throw new Violation('invalid-utf8')
     const message = this.#buffer.subarray(0, this.#length)
-    // What is kept as bytes should not pin much more than itself; text is decoded and the buffer given up.
-    const wasteful = this.#utf8 === undefined && 2 * this.#length < this.#buffer.length
+    // What is kept as bytes should not pin much more than itself; what gets decoded or inflated is given up at once.
+    const wasteful = this.#utf8 === undefined && !this.compressed && 2 * this.#length < this.#buffer.length
     return wasteful ? Buffer.from(message) : message
   }
 

@@ -13,10 +13,17 @@ export interface Output {
   append(bytes: Buffer): void
 }
 
+/** What an Endpoint writes to. */
+export interface EndpointOutput extends Output {
+  /** Bytes of messages that have been accepted and will be written later; the Endpoint keeps count here. */
+  promised: number
+}
+
 /** An Output that keeps all in memory, for use without a socket. */
-export class BufferedOutput implements Output {
+export class BufferedOutput implements EndpointOutput {
   memory = Buffer.alloc(0)
   blocked = false
+  promised = 0
   #from = 0
   #chunks: Buffer[] = []
 

@@ -1,5 +1,5 @@
 /**
- * Every way in which a peer can break the protocol, one row each: name -> [close code, sentence, section of the RFC].
+ * Every way in which a peer can break the protocol, one row each: name -> [close code, sentence, section of RFC 6455].
  * The sentence travels as the reason of the close frame, so it has at most 123 bytes.
  */
 import { CloseCode } from './close-code.ts'
@@ -21,6 +21,7 @@ export const VIOLATIONS = {
   'close-payload-size': [CloseCode.protocolError, 'a close frame of one byte has no room for its code', '5.5.1'],
   'close-code': [CloseCode.protocolError, 'the close code may not be sent', '7.4'],
   'close-reason-utf8': [CloseCode.invalidPayload, 'the close reason is not valid UTF-8', '5.5.1'],
+  'invalid-deflate': [CloseCode.invalidPayload, 'a compressed message is not valid DEFLATE data', 'RFC 7692, 7.2.2'],
 } as const satisfies Record<string, readonly [closeCode: number, sentence: string, section: string]>
 
 export type ViolationName = keyof typeof VIOLATIONS
@@ -32,7 +33,7 @@ export class Violation extends Error {
   readonly code: ViolationName
   /** What the close frame says. */
   readonly closeCode: number
-  /** The section of RFC 6455 that was broken. */
+  /** The section that was broken: of RFC 6455 where no other is named. */
   readonly section: string
 
   constructor(code: ViolationName) {

@@ -2,7 +2,9 @@
 import type { Duplex } from 'node:stream'
 import type { Limits } from '../limits.ts'
 import type { Role } from '../protocol/frame-parser.ts'
-import type { DataOpcode } from '../protocol/opcode.ts'
+import type { Compression, Compressor } from '../protocol/message-codec.ts'
+import type { DataOpcode, Opcode } from '../protocol/opcode.ts'
+import type { Heartbeat } from './heartbeat.ts'
 import type { Message } from './message.ts'
 import type { Payload } from './payload.ts'
 
@@ -31,6 +33,27 @@ export interface TopicHub<Connection> {
 export interface SendOptions {
   /** Sends a string as binary, or bytes as text (which must be valid UTF-8). Default: strings are text, bytes binary. */
   readonly binary?: boolean | undefined
+  /**
+   * true: compresses the message whatever its size; false: sends it as it is. Default: from `compression.threshold` bytes
+   * on. Without effect where no compression was agreed on.
+   */
+  readonly compress?: boolean | undefined
+}
+
+/** A message that many connections send, encoded once for those that send the same bytes. */
+export interface SharedMessage {
+  readonly opcode: Opcode
+  /** What is sent, not framed. */
+  readonly payload: Buffer
+  /** The frame for a connection that compresses with `compressor`, which keeps no context; undefined: not compressed. */
+  frameFor(compressor: Compressor | undefined): FrameRange
+}
+
+/** An unmasked frame: `bytes[start, end)`. */
+export interface FrameRange {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
 }
 
 export interface PublishOptions extends SendOptions {
@@ -44,8 +67,14 @@ export interface ConnectionSetup<Connection, Data> {
   readonly handlers: ConnectionHandlers<Connection>
   readonly limits: Limits
   readonly hub?: TopicHub<Connection> | undefined
+  readonly heartbeat?: Heartbeat | undefined
   readonly protocol: string
+  /** What was agreed on, as the header said it; empty for nothing. */
+  readonly extensions?: string | undefined
+  readonly compression?: Compression | undefined
   readonly data: Data
+  /** Whether messages wait from the start until somebody pulls them. */
+  readonly pulled?: boolean | undefined
   /** Goes out in front of the first frame, in one write with it: the 101 response. */
   readonly greeting?: string | undefined
 }

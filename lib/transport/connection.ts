@@ -8,23 +8,35 @@ import type { Limits } from '../limits.ts'
 import { checkAmount } from '../protocol/amount.ts'
 import { CloseCode } from '../protocol/close-code.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
+import { MisuseError } from '../protocol/misuse-error.ts'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 import { EndpointState } from '../protocol/states.ts'
 import type { Violation } from '../protocol/violation.ts'
-import type { ConnectionHandlers, ConnectionSetup, PublishOptions, SendOptions, TopicHub } from './connection-setup.ts'
+import type {
+  ConnectionHandlers,
+  ConnectionSetup,
+  PublishOptions,
+  SendOptions,
+  SharedMessage,
+  TopicHub,
+} from './connection-setup.ts'
 import { coarseNow, Deadline } from './deadlines.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import { forgetContexts, watchContexts } from './idle-contexts.ts'
 import { toMessage } from './message.ts'
 import { MessageIterator } from './message-iterator.ts'
+import { MessageStreams } from './message-streams.ts'
 import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
+import { sendStream, type PieceSource } from './send-stream.ts'
 import { isThenable } from './thenable.ts'
 
 const connectionOf = Symbol('kore-ws connection')
 type Attached = Duplex & { [connectionOf]: Connection<unknown> }
 
 /** Who holds back reading. */
-const HOLD = { user: 1, iterator: 2 } as const
+const HOLD = { user: 1, iterator: 2, inflating: 4 } as const
 
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
@@ -32,11 +44,14 @@ export class Connection<Data = unknown> {
   data: Data
   /** The subprotocol agreed on; empty for none. */
   readonly protocol: string
+  /** The extensions agreed on, as the handshake's header names them; empty for none. */
+  readonly extensions: string
 
   readonly #transport: Duplex
   readonly #handlers: ConnectionHandlers<Connection<Data>>
   readonly #limits: Limits
   readonly #hub: TopicHub<Connection<Data>> | undefined
+  readonly #heartbeat: Heartbeat | undefined
   readonly #endpoint: Endpoint
   readonly #outbox: Outbox
   /** Made when something has to happen in time: an idle connection without a limit has none. */
@@ -44,6 +59,11 @@ export class Connection<Data = unknown> {
   readonly #role: 'server' | 'client'
   #idleTime: number
   #activeAt = 0
+  /** Turns of the heartbeat without a byte from the peer. */
+  #silence = 0
+  /** What was queued at the last of these turns: where it shrinks, the peer is there. */
+  #queuedBefore = 0
+  #roundTripTime: number | undefined
   #reading = false
   #muted = false
   #awaitsArena = false
@@ -52,7 +72,11 @@ export class Connection<Data = unknown> {
   #lost = ''
   #closingTime: number
   #closed: { readonly code: number; readonly reason: string } | undefined
-  #iterator: MessageIterator | undefined
+  #iterator: MessageIterator | MessageStreams | undefined
+  /** Who reads the message whose pieces come: it stays theirs, though they may have left. Undefined between messages. */
+  #reader: MessageStreams | 'nobody' | undefined
+  /** Those who send streams, or wait for their turn to: told where nothing can be sent any more. */
+  #endListeners: Set<(error: Error) => void> | undefined
 
   constructor(setup: ConnectionSetup<Connection<Data>, Data>) {
     this.#role = setup.role
@@ -60,15 +84,19 @@ export class Connection<Data = unknown> {
     this.#handlers = setup.handlers
     this.#limits = setup.limits
     this.#hub = setup.hub
+    this.#heartbeat = setup.heartbeat
     this.#idleTime = setup.limits.idleTime
     this.#closingTime = setup.limits.closingTime
     this.#outbox = new Outbox(setup.transport, this)
     this.#endpoint = new Endpoint(this, this.#outbox, {
       role: setup.role,
       maxMessageBytes: setup.limits.messageBytes,
+      compression: setup.compression,
     })
     this.protocol = setup.protocol
+    this.extensions = setup.extensions ?? ''
     this.data = setup.data
+    if (setup.pulled === true) this.#iterator = new MessageIterator(this, true)
     if (setup.greeting !== undefined) this.#outbox.append(Buffer.from(setup.greeting, 'latin1'))
   }
 
@@ -94,6 +122,11 @@ export class Connection<Data = unknown> {
     return this.#transport instanceof Socket ? this.#transport.remoteAddress : undefined
   }
 
+  /** Milliseconds that the last ping of the heartbeat took to be answered; undefined before the first answer. */
+  get roundTripTime(): number | undefined {
+    return this.#roundTripTime
+  }
+
   /** Milliseconds without a byte in or out after which the connection is closed with 1001; Infinity for never. */
   get idleTime(): number {
     return this.#idleTime
@@ -117,19 +150,30 @@ export class Connection<Data = unknown> {
   send(data: Payload, options?: SendOptions): boolean {
     const payload = checkPayload(data)
     const binary = options?.binary ?? typeof payload !== 'string'
-    return this.#send(binary ? Opcode.binary : Opcode.text, payload, false)
+    return this.#send(binary ? Opcode.binary : Opcode.text, payload, false, options?.compress)
   }
 
   /** @internal As `send`, but the memory of `payload` is the caller's again right after. */
   sendLent(opcode: DataOpcode, payload: string | Uint8Array): boolean {
-    return this.#send(opcode, payload, true)
+    return this.#send(opcode, payload, true, undefined)
   }
 
-  /** @internal Sends a frame that is encoded already, unmasked as a server's are, by reference; false if not open. */
-  sendFrame(bytes: Buffer, start: number, end: number): boolean {
+  /** @internal Sends what others send as well, by reference: unmasked, as a server's frames are; false if not open. */
+  sendShared(message: SharedMessage, compress: boolean | undefined): boolean {
     if (this.readyState !== 'open') return false
-    const before = this.#outbox.size
-    this.#outbox.appendRange(bytes, start, end)
+    const { opcode } = message
+    const isMessage = opcode === Opcode.text || opcode === Opcode.binary
+    const compressor = isMessage ? this.#endpoint.compressorFor(message.payload, compress) : undefined
+    if (isMessage && compressor?.contextTakeover === true) {
+      // A context makes the bytes this connection's own.
+      this.#send(opcode, message.payload, false, true)
+      return true
+    }
+    const { bytes, start, end } = message.frameFor(compressor)
+    const outbox = this.#outbox
+    const before = outbox.accepted
+    if (this.#endpoint.sendsLater) this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
+    else outbox.appendRange(bytes, start, end)
     this.#settle(before)
     return true
   }
@@ -140,7 +184,7 @@ export class Connection<Data = unknown> {
    * @throws MisuseError `invalid-argument` for a longer payload or one of another type
    */
   ping(payload: Payload = ''): boolean {
-    const before = this.#outbox.size
+    const before = this.#outbox.accepted
     const sent = this.#endpoint.ping(checkBytes(payload, 'payload'))
     if (sent) this.#settle(before)
     return sent
@@ -148,7 +192,7 @@ export class Connection<Data = unknown> {
 
   /** Sends a pong that no ping asked for (section 5.5.3), with the terms of `ping`; pings are answered without it. */
   pong(payload: Payload = ''): boolean {
-    const before = this.#outbox.size
+    const before = this.#outbox.accepted
     const sent = this.#endpoint.pong(checkBytes(payload, 'payload'))
     if (sent) this.#settle(before)
     return sent
@@ -169,7 +213,7 @@ export class Connection<Data = unknown> {
     if (!begins) return
     this.#setDeadline(this.#closingTime)
     this.#outbox.queueFlush()
-    if (this.#holds !== 0) this.#mute()
+    if ((this.#holds & ~HOLD.inflating) !== 0) this.#mute()
   }
 
   /** @internal As `close`, with another time to wait for the peer's close frame, in milliseconds. */
@@ -226,12 +270,103 @@ export class Connection<Data = unknown> {
 
   /**
    * The messages from here on, in place of the `message` callback. While none is asked for, the peer is slowed down.
-   * Ends when the connection does, whichever way; `closed` tells how.
+   * Ends when the connection does, whichever way; `closed` tells how. Where a client has no `message` callback, messages
+   * wait for the first loop, and between one that was left and the next.
    */
   [Symbol.asyncIterator](): MessageIterator {
-    this.#iterator ??= new MessageIterator(this)
-    if (this.#closed !== undefined) this.#iterator.end()
-    return this.#iterator
+    const known = this.#iterator
+    if (known instanceof MessageIterator) return known
+    if (known !== undefined) throw new MisuseError('invalid-state', 'the messages are being read as streams: leave that loop first')
+    const iterator = new MessageIterator(this)
+    this.#iterator = iterator
+    if (this.#closed !== undefined) iterator.end()
+    return iterator
+  }
+
+  /**
+   * As `for await` over the connection; with `stream: true` each message comes while it is still on its way, as an async
+   * iterable of its pieces, of which no more is kept than one read. A compressed message comes as one piece, and so does
+   * one that had begun before. `limits.messageBytes` still holds for the message.
+   *
+   * @throws MisuseError `invalid-state` where the messages are being read the other way
+   */
+  messages(options?: { readonly stream?: false | undefined }): MessageIterator
+  messages(options: { readonly stream: true }): MessageStreams
+  messages(options: { readonly stream?: boolean | undefined } = {}): MessageIterator | MessageStreams {
+    if (options.stream !== true) return this[Symbol.asyncIterator]()
+    const known = this.#iterator
+    if (known instanceof MessageStreams) return known
+    if (known !== undefined) throw new MisuseError('invalid-state', 'the messages are being read whole: leave that loop first')
+    const streams = new MessageStreams(this)
+    this.#iterator = streams
+    this.#endpoint.streaming = true
+    if (this.#closed !== undefined) streams.end()
+    return streams
+  }
+
+  /**
+   * Sends one message, piece by piece as `source` gives them, each as a fragment, at the pace of the peer. Other messages
+   * wait until it is complete; pings and pongs don't. It is not compressed.
+   *
+   * @param source an iterable or async iterable, such as a readable stream, of strings or bytes. Large pieces are not
+   *   copied: leave them alone
+   * @param options `binary`: default as the first piece is, a string for text
+   * @returns resolves when the last piece is accepted. Rejects with an Error of code `connection-closed` where the
+   *   connection ends first; with what `source` threw, and with a MisuseError `invalid-argument` for a piece of another
+   *   type or text that is not UTF-8, which close the connection with 1011: half a message can't be taken back
+   */
+  sendStream(source: PieceSource, options: { readonly binary?: boolean | undefined } = {}): Promise<void> {
+    return sendStream(this, source, options.binary)
+  }
+
+  /** @internal */
+  beginParts(): Promise<void> {
+    if (this.readyState !== 'open') return Promise.reject(closedError())
+    return new Promise((resolve, reject) => {
+      const ended = this.#whenEnded(reject)
+      this.#endpoint.whenSent(0, () => {
+        ended.delete(reject)
+        this.#endpoint.beginParts()
+        resolve()
+      })
+    })
+  }
+
+  /** @internal */
+  whileOpen(work: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const ended = this.#whenEnded(reject)
+      const settle = (): void => void ended.delete(reject)
+      work.then(resolve, reject).finally(settle)
+    })
+  }
+
+  /** Calls `reject` when the connection is over, unless it is deleted from the set before. */
+  #whenEnded(reject: (error: Error) => void): Set<(error: Error) => void> {
+    this.#endListeners ??= new Set()
+    if (this.#closed === undefined) this.#endListeners.add(reject)
+    else reject(closedError())
+    return this.#endListeners
+  }
+
+  /** @internal */
+  sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
+    const before = this.#outbox.accepted
+    if (this.#lost !== '' || !this.#endpoint.sendPart(opcode, data, last)) throw closedError()
+    this.#settle(before)
+    return this.#outbox.keepsUp
+  }
+
+  /** @internal */
+  partTaken(): Promise<void> {
+    return this.#outbox.taken()
+  }
+
+  /** @internal */
+  giveUp(): void {
+    if (this.readyState === 'closed') return
+    this.fail(CloseCode.internalError, '')
+    this.#outbox.queueFlush()
   }
 
   /** @internal Calls `open` and starts to read. */
@@ -242,23 +377,31 @@ export class Connection<Data = unknown> {
     transport.on('close', Connection.#onClose)
     transport.on('drain', Connection.#onDrain)
     this.#watchIdle()
+    this.#heartbeat?.add(this)
+    if (this.#endpoint.hasContexts) watchContexts(this)
     this.#outbox.queueFlush()
     this.#guard(this.#handlers.open)
-    process.nextTick(Connection.#readFrom, this, early)
+    const read = (): void => process.nextTick(Connection.#readFrom, this, early)
+    // A client's caller gets its connection by a promise: the reactions to that come in front of the first message.
+    if (this.#role === 'client') queueMicrotask(read)
+    else read()
   }
 
   /** @internal */
-  onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean): void {
+  onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean, lent: boolean): void {
     if (this.#muted) return
     const handlers = this.#handlers
     try {
       let result: unknown
       if (handlers.rawMessage !== undefined) {
         result = handlers.rawMessage(this, opcode, bytes, start, end)
+      } else if (this.#iterator instanceof MessageIterator) {
+        this.#iterator.push(toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes)))
       } else if (this.#iterator !== undefined) {
-        this.#iterator.push(toMessage(opcode, bytes, start, end, ascii, !isArena(bytes)))
+        this.#iterator.push(opcode, bytes, start, end)
+        this.#iterator.endMessage(opcode)
       } else if (handlers.message !== undefined) {
-        result = handlers.message(this, toMessage(opcode, bytes, start, end, ascii, !isArena(bytes)))
+        result = handlers.message(this, toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes)))
       }
       if (result !== undefined) this.#follow(result)
     } catch (error) {
@@ -267,17 +410,72 @@ export class Connection<Data = unknown> {
   }
 
   /** @internal */
+  onMessagePiece(opcode: DataOpcode, bytes: Buffer, start: number, end: number): void {
+    const reader = this.#readerOfMessage()
+    if (reader !== 'nobody' && !this.#muted) reader.push(opcode, bytes, start, end)
+  }
+
+  /** @internal */
+  onMessageEnd(opcode: DataOpcode): void {
+    const reader = this.#readerOfMessage()
+    if (reader !== 'nobody' && !this.#muted) reader.endMessage(opcode)
+    this.#reader = undefined
+  }
+
+  #readerOfMessage(): MessageStreams | 'nobody' {
+    this.#reader ??= this.#iterator instanceof MessageStreams ? this.#iterator : 'nobody'
+    return this.#reader
+  }
+
+  /** @internal */
+  onBusy(busy: boolean): void {
+    if (busy) {
+      this.#holds |= HOLD.inflating
+      if (!this.#reading) this.#transport.pause()
+    } else {
+      this.#holds &= ~HOLD.inflating
+      this.#goOn()
+    }
+  }
+
+  /** @internal */
+  onOutput(): void {
+    this.#outbox.queueFlush()
+  }
+
+  /** @internal */
   onPing(): void {}
 
   /** @internal */
-  onPong(): void {}
+  onPong(bytes: Buffer, start: number, end: number): void {
+    const time = this.#heartbeat?.roundTrip(bytes, start, end)
+    if (time !== undefined) this.#roundTripTime = time
+  }
+
+  /** @internal */
+  countSilence(): number {
+    const queued = this.#transport.writableLength
+    // A connection that does not read can't hear.
+    if (this.#holds !== 0 || queued < this.#queuedBefore) this.#silence = 0
+    else this.#silence++
+    this.#queuedBefore = queued
+    return this.#silence
+  }
+
+  /** @internal */
+  beat(payload: Buffer): void {
+    this.ping(payload)
+  }
 
   /** @internal */
   onClose(code: number, reason: string, violation: Violation | undefined): void {
     // The endpoint knows only that its transport is gone; why is known here.
     const why = code === CloseCode.abnormal ? this.#lost : reason
     this.#closed = { code, reason: why }
+    this.#heartbeat?.delete(this)
+    forgetContexts(this)
     this.#iterator?.end()
+    for (const reject of this.#endListeners ?? []) reject(closedError())
     if (violation !== undefined) this.#handlers.failed(this, violation)
     this.#guard(this.#handlers.close, code, why)
     this.#outbox.end()
@@ -305,6 +503,16 @@ export class Connection<Data = unknown> {
     }
   }
 
+  /** @internal When bytes came or went last, on the coarse clock. */
+  get activeAt(): number {
+    return this.#activeAt
+  }
+
+  /** @internal */
+  releaseContexts(): void {
+    this.#endpoint.releaseContexts()
+  }
+
   /** @internal For the iterator. */
   hold(): void {
     this.#hold(HOLD.iterator)
@@ -318,6 +526,7 @@ export class Connection<Data = unknown> {
   /** @internal */
   detach(): void {
     this.#iterator = undefined
+    this.#endpoint.streaming = false
     this.#release(HOLD.iterator)
   }
 
@@ -370,6 +579,7 @@ export class Connection<Data = unknown> {
 
   #receive(chunk: Buffer, length: number): void {
     this.#activeAt = coarseNow()
+    this.#silence = 0
     this.#reading = true
     this.#outbox.cork()
     this.#endpoint.receive(chunk, 0, length)
@@ -378,16 +588,16 @@ export class Connection<Data = unknown> {
     if (this.#holds !== 0) this.#transport.pause()
   }
 
-  #send(opcode: DataOpcode, payload: string | Uint8Array, lent: boolean): boolean {
+  #send(opcode: DataOpcode, payload: string | Uint8Array, lent: boolean, compress: boolean | undefined): boolean {
     if (this.#lost !== '') return false
-    const before = this.#outbox.size
-    return this.#endpoint.send(opcode, payload, lent) && this.#settle(before)
+    const before = this.#outbox.accepted
+    return this.#endpoint.send(opcode, payload, lent, compress) && this.#settle(before)
   }
 
   /** Sees to it that what was added to the batch leaves in time, and that the queue keeps to its limit. */
   #settle(before: number): boolean {
     const outbox = this.#outbox
-    const message = outbox.size - before
+    const message = outbox.accepted - before
     const goOn = outbox.settle()
     const limit = this.#limits.queuedBytes
     if (goOn && limit >= HIGH_WATER) return true
@@ -421,7 +631,7 @@ export class Connection<Data = unknown> {
   /** Reads on, but hands nothing over: all that is waited for is the peer's close frame. */
   #mute(): void {
     this.#muted = true
-    this.#release(this.#holds)
+    this.#release(HOLD.user | HOLD.iterator)
   }
 
   #hold(who: number): void {

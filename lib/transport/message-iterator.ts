@@ -15,13 +15,16 @@ export interface MessageSource {
 
 export class MessageIterator implements AsyncIterableIterator<Message> {
   readonly #source: MessageSource
+  readonly #lasting: boolean
   #waiting: Message[] = []
   #waitingSize = 0
   #takers: ((result: IteratorResult<Message, undefined>) => void)[] = []
   #ended = false
 
-  constructor(source: MessageSource) {
+  /** @param lasting whether a loop that is left may be followed by another, for which messages wait meanwhile */
+  constructor(source: MessageSource, lasting = false) {
     this.#source = source
+    this.#lasting = lasting
   }
 
   [Symbol.asyncIterator](): this {
@@ -42,8 +45,7 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
   /** No more messages will come; those that wait are still handed over. */
   end(): void {
     this.#ended = true
-    for (const taker of this.#takers) taker({ done: true, value: undefined })
-    this.#takers = []
+    this.#sendAway()
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
@@ -57,11 +59,23 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     return new Promise(resolve => this.#takers.push(resolve))
   }
 
-  /** The loop was left: messages that still wait are dropped, and later ones go to the `message` callback again. */
+  /**
+   * The loop was left: messages that still wait are dropped, and later ones go to the `message` callback again. Of a
+   * lasting iterator they stay for the next loop.
+   */
   return(): Promise<IteratorResult<Message, undefined>> {
-    this.#waiting = []
-    this.end()
-    this.#source.detach()
+    if (this.#lasting) {
+      this.#sendAway()
+    } else {
+      this.#waiting = []
+      this.end()
+      this.#source.detach()
+    }
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  #sendAway(): void {
+    for (const taker of this.#takers) taker({ done: true, value: undefined })
+    this.#takers = []
   }
 }

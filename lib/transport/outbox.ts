@@ -1,7 +1,7 @@
 /** The bytes on their way to one transport: filled frame by frame, written once a read or tick, with backpressure. */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Output } from '../protocol/output.ts'
+import type { EndpointOutput } from '../protocol/output.ts'
 import { flushAtEndOfTick, type Flushable } from './flush-queue.ts'
 
 /** From this many queued bytes on, a sender is asked to wait. */
@@ -22,10 +22,17 @@ export interface OutboxOwner {
   onDrain(): void
 }
 
+interface Waiter {
+  resolve(): void
+  reject(error: Error): void
+}
+
 let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
 let slabUsed = 0
 
-export class Outbox implements Output, Flushable {
+export class Outbox implements EndpointOutput, Flushable {
+  /** Bytes that will be written once they are compressed, or once the message before them is out. */
+  promised = 0
   readonly #owner: OutboxOwner
   readonly #transport: Duplex
   /** Whether bytes that a write took at once are free again: true of a kernel's socket, not of a stream in general. */
@@ -43,7 +50,9 @@ export class Outbox implements Output, Flushable {
   /** Somebody was asked to wait. */
   #drainWanted = false
   #drainQueued = false
-  #waiters: { resolve(): void; reject(error: Error): void }[] | undefined
+  #waiters: Waiter[] | undefined
+  /** Who sends a message in parts, and waits. */
+  #partWaiter: Waiter | undefined
 
   constructor(transport: Duplex, owner: OutboxOwner) {
     this.#owner = owner
@@ -56,9 +65,19 @@ export class Outbox implements Output, Flushable {
     return this.#size
   }
 
-  /** Bytes in the batch and in the transport's own queue. */
+  /** Bytes in the batch or on their way into it. */
+  get accepted(): number {
+    return this.#size + this.promised
+  }
+
+  /** Bytes in the batch, on their way into it, and in the transport's own queue. */
   get queued(): number {
-    return this.#size + this.#transport.writableLength
+    return this.#size + this.promised + this.#transport.writableLength
+  }
+
+  /** Whether the transport takes what is written; what is promised, and may wait for just that, does not count. */
+  get keepsUp(): boolean {
+    return this.#size + this.#transport.writableLength < HIGH_WATER
   }
 
   get memory(): Buffer {
@@ -131,16 +150,25 @@ export class Outbox implements Output, Flushable {
     return new Promise((resolve, reject) => (this.#waiters ??= []).push({ resolve, reject }))
   }
 
+  /** Resolves when the transport takes more, whatever is promised; rejects if `end` comes first. For one at a time. */
+  taken(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#partWaiter = { resolve, reject }
+    })
+  }
+
   /** Nobody will be able to go on. */
   end(): void {
     this.#drainWanted = false
+    this.#partWaiter?.reject(closedError())
+    this.#partWaiter = undefined
     for (const waiter of this.#takeWaiters()) waiter.reject(closedError())
   }
 
   flush(): void {
     this.#flushQueued = false
     this.#write()
-    if (this.#drainWanted && !this.#drainQueued && !this.blocked) {
+    if ((this.#mayDrain || this.#partWaiter !== undefined) && !this.#drainQueued && !this.blocked) {
       // Not in this tick: a callback that sends whenever it may would let nobody else run.
       this.#drainQueued = true
       setImmediate(Outbox.#drainLater, this)
@@ -153,7 +181,9 @@ export class Outbox implements Output, Flushable {
     if (this.blocked) return
     this.#owner.onUnblocked()
     if (this.#size > 0) this.queueFlush()
-    if (!this.#drainWanted) return
+    this.#partWaiter?.resolve()
+    this.#partWaiter = undefined
+    if (!this.#mayDrain) return
     this.#drainWanted = false
     for (const waiter of this.#takeWaiters()) waiter.resolve()
     this.#owner.onDrain()
@@ -163,7 +193,11 @@ export class Outbox implements Output, Flushable {
     outbox.unblocked()
   }
 
-  #takeWaiters(): { resolve(): void; reject(error: Error): void }[] {
+  get #mayDrain(): boolean {
+    return this.#drainWanted && this.promised < HIGH_WATER
+  }
+
+  #takeWaiters(): Waiter[] {
     const waiters = this.#waiters ?? []
     this.#waiters = undefined
     return waiters

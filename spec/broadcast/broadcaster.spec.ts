@@ -3,12 +3,15 @@ import { Broadcaster, deliver } from '../../lib/broadcast/broadcaster.ts'
 import type { Bus } from '../../lib/broadcast/bus.ts'
 import { encodeShared } from '../../lib/broadcast/shared-frame.ts'
 import { Opcode } from '../../lib/protocol/opcode.ts'
+import type { Compression } from '../../lib/protocol/message-codec.ts'
 import type { Connection } from '../../lib/transport/connection.ts'
 import type { PublishOptions } from '../../lib/transport/connection-setup.ts'
 import type { Payload } from '../../lib/transport/payload.ts'
 import { FakeBus } from '../helpers/fake-bus.ts'
 import { connected } from '../helpers/connected.ts'
+import { deflatedFrame } from '../helpers/deflated.ts'
 import { frame } from '../helpers/frames.ts'
+import { HandCompressor, HandDecompressor } from '../helpers/hand-codec.ts'
 import { turn } from '../helpers/journal.ts'
 
 interface Member {
@@ -23,8 +26,13 @@ interface Group {
 }
 
 function group(t: Test, count: number, bus?: Bus, channel = 'group'): Group {
-  const members = Array.from({ length: count }, () => {
-    const { connection, transport } = connected(t)
+  return groupOf(t, Array.from({ length: count }, () => undefined), bus, channel)
+}
+
+/** A member for each. */
+function groupOf(t: Test, compressions: readonly (Compression | undefined)[], bus?: Bus, channel = 'group'): Group {
+  const members = compressions.map(compression => {
+    const { connection, transport } = connected(t, {}, { compression })
     const written = async (): Promise<string> => {
       await turn()
       return transport.written()
@@ -191,15 +199,92 @@ t.test('without a bus, global is local', async t => {
 t.test('deliver counts those who took the frame', async t => {
   const shared = encodeShared(Opcode.text, 'hello')
   const calls: unknown[] = []
-  const receiver = (takes: boolean): { sendFrame(...range: unknown[]): boolean } => ({
-    sendFrame(...range) {
-      calls.push(range)
+  const receiver = (takes: boolean): { sendShared(...given: unknown[]): boolean } => ({
+    sendShared(...given) {
+      calls.push(given)
       return takes
     },
   })
   const [a, b, c] = [receiver(true), receiver(false), receiver(true)]
-  t.equal(deliver([a, b, c], shared, undefined), 2)
-  t.equal(deliver([a, b, c], shared, c), 1)
-  t.equal(deliver([], shared, undefined), 0)
-  t.strictSame(calls, Array.from({ length: 5 }, () => [shared.bytes, shared.start, shared.end]))
+  t.equal(deliver([a, b, c], shared, undefined, undefined), 2)
+  t.equal(deliver([a, b, c], shared, false, c), 1)
+  t.equal(deliver([], shared, undefined, undefined), 0)
+  const given = [undefined, undefined, undefined, false, false].map(compress => [shared, compress])
+  t.ok(calls.every((call, i) => (call as unknown[]).every((each, at) => each === given[i][at])))
+  t.equal(calls.length, 5)
+})
+
+const LONG = 'long '.repeat(50)
+
+/** As of a connection that compresses with this. */
+function through(compressor: HandCompressor, threshold = 100): Compression {
+  return { compressor, decompressor: new HandDecompressor(), threshold }
+}
+
+t.test('one encoding for all that send the same bytes: plain, and each compressor once', async t => {
+  const [small, large] = [new HandCompressor(), new HandCompressor()]
+  const takeover = [new HandCompressor({ contextTakeover: true }), new HandCompressor({ contextTakeover: true })]
+  const compressions = [undefined, through(small), through(large), undefined, through(small), ...takeover.map(each => through(each))]
+  const { broadcaster, members } = groupOf(t, compressions)
+  t.equal(broadcaster.broadcast(LONG, {}, undefined), 7)
+  const plain = frame('81', LONG)
+  const compressed = deflatedFrame('81', LONG)
+  const expected = compressions.map(compression => (compression === undefined ? plain : compressed))
+  t.strictSame(await Promise.all(members.map(({ written }) => written())), expected)
+  t.strictSame([small, large, ...takeover].map(({ calls }) => calls), Array(4).fill(['at once 250']))
+})
+
+t.test('the threshold, and what `compress` says', async t => {
+  const compressor = new HandCompressor()
+  const { broadcaster, members } = groupOf(t, [through(compressor), through(compressor, Infinity)])
+  const short = 's'.repeat(99)
+  const cases: [data: string, options: PublishOptions, expected: [string, string]][] = [
+    [LONG, {}, [deflatedFrame('81', LONG), frame('81', LONG)]],
+    [short, {}, [frame('81', short), frame('81', short)]],
+    [short, { compress: true }, [deflatedFrame('81', short), deflatedFrame('81', short)]],
+    [LONG, { compress: false }, [frame('81', LONG), frame('81', LONG)]],
+  ]
+  for (const [data, options, expected] of cases) {
+    broadcaster.broadcast(data, options, undefined)
+    t.strictSame(await Promise.all(members.map(({ written }) => written())), expected)
+  }
+  const large = Buffer.alloc(1001)
+  broadcaster.broadcast(large, { compress: true }, undefined)
+  t.equal(await members[0].written(), frame('82', large), 'too large to be compressed at once')
+})
+
+t.test('from the bus: compressed as here, and what `compress` said holds everywhere', async t => {
+  const bus = new FakeBus()
+  const here = group(t, 1, bus.end())
+  const there = groupOf(t, [through(new HandCompressor()), undefined], bus.end())
+  there.broadcaster.subscribe(there.members[0].connection, 'room')
+  const short = 's'.repeat(99)
+  for (const [data, compress, expected] of [
+    [LONG, undefined, deflatedFrame('81', LONG)],
+    [LONG, false, frame('81', LONG)],
+    [short, undefined, frame('81', short)],
+    [short, true, deflatedFrame('81', short)],
+  ] as const) {
+    here.broadcaster.broadcast(data, { compress, scope: 'global' }, undefined)
+    t.equal(await there.members[0].written(), expected, `${data.length}, ${compress}`)
+    t.equal(await there.members[1].written(), frame('81', data))
+    here.broadcaster.publish('room', data, { compress, scope: 'global' }, undefined)
+    t.equal(await there.members[0].written(), expected)
+    t.equal(await there.members[1].written(), '')
+  }
+})
+
+t.test('several of one tick are one piece of memory to each receiver, compressed ones too', async t => {
+  const compressor = new HandCompressor()
+  const receivers = [connected(t), connected(t, {}, { compression: through(compressor) }), connected(t, {}, { compression: through(compressor) })]
+  const broadcaster = new Broadcaster(new Set(receivers.map(({ connection }) => connection)), undefined, '')
+  await turn()
+  for (let i = 0; i < 20; i++) broadcaster.broadcast(`${i} ${LONG}`, {}, undefined)
+  await turn()
+  for (const [i, { transport }] of receivers.entries()) {
+    t.strictSame(transport.writes.map(chunks => chunks.length), [1], 'one write of one piece')
+    const expected = Array.from({ length: 20 }, (_, n) => (i === 0 ? frame('81', `${n} ${LONG}`) : deflatedFrame('81', `${n} ${LONG}`)))
+    t.equal(transport.written(), expected.join(''))
+  }
+  t.equal(compressor.calls.length, 20)
 })

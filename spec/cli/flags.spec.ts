@@ -5,14 +5,15 @@ const FLAGS: Flags = {
   port: { value: 'PORT', help: 'the port', range: [0, 65535], fallback: 8080 },
   host: { value: 'HOST', help: 'the address', fallback: 'localhost' },
   size: { value: 'BYTES', help: 'the size', range: [1, 10] },
+  mode: { value: 'MODE', help: 'one of two', choices: ['on', 'off'], fallback: 'off' },
 }
 
 t.test('without flags every value is its default, or undefined', async t => {
-  t.same(readFlags(FLAGS, []), { port: 8080, host: 'localhost', size: undefined })
+  t.same(readFlags(FLAGS, []), { port: 8080, host: 'localhost', size: undefined, mode: 'off' })
 })
 
 t.test('values are read with and without an equals sign', async t => {
-  t.same(readFlags(FLAGS, ['--port', '0', '--host=::1', '--size=10']), { port: 0, host: '::1', size: 10 })
+  t.same(readFlags(FLAGS, ['--port', '0', '--host=::1', '--size=10', '--mode', 'on']), { port: 0, host: '::1', size: 10, mode: 'on' })
 })
 
 t.test('--help and -h ask for help', async t => {
@@ -30,6 +31,8 @@ t.test('a wrong command line is one sentence that names the flag', async t => {
     [['--port', '1e3'], /not "1e3"/],
     [['--port='], /not ""/],
     [['--size', '0'], /--size takes a whole number from 1 to 10, and not "0"/],
+    [['--mode', 'of'], /^--mode takes on or off, and not "of"\.$/],
+    [['--mode='], /--mode takes on or off, and not ""/],
     [['stray'], /stray/],
   ]
   for (const [parameters, sentence] of wrong) {
@@ -44,6 +47,7 @@ t.test('the help has a line for each flag, with its default', async t => {
     '  --port PORT   the port (default 8080)',
     '  --host HOST   the address (default localhost)',
     '  --size BYTES  the size',
+    '  --mode MODE   one of two (default off)',
     '',
   ])
 })

@@ -43,11 +43,22 @@ async function fetchPage(url: URL): Promise<{ response: IncomingMessage; body: s
 }
 
 /** Handshakes on a raw socket and returns all that comes until the end, as text. */
-function conversation(url: URL, path: string, ...frames: string[]): { opened: Promise<void>; all: Promise<string> } {
+function conversation(url: URL, path: string, ...frames: string[]): Conversation {
+  return conversationOffering('', url, path, ...frames)
+}
+
+interface Conversation {
+  readonly opened: Promise<void>
+  readonly all: Promise<string>
+}
+
+/** The same with more header lines. */
+function conversationOffering(headers: string, url: URL, path: string, ...frames: string[]): Conversation {
   const socket = connect(Number(url.port), url.hostname)
   socket.write(
     `GET ${path} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
+      `${headers}\r\n`
   )
   for (const frame of frames) socket.write(Buffer.from(frame, 'hex'))
   let received = ''
@@ -85,6 +96,8 @@ t.test('a wrong command line gets one sentence and exit code 2', async t => {
     [['serve', '--port'], /^kore-ws: Option '--port <value>' argument missing\.\n$/],
     [['echo', '--port', '65536'], /^kore-ws: --port takes a whole number from 0 to 65535, and not "65536"\.\n$/],
     [['serve', '--workers', '0'], /--workers takes a whole number from 1 to 1024/],
+    [['serve', '--compression', 'on'], /^kore-ws: --compression takes shared or dedicated or off, and not "on"\.\n$/],
+    [['serve', '--compression-threshold', 'x'], /^kore-ws: --compression-threshold takes a whole number from 0/],
   ]
   for (const [parameters, sentence] of wrong) {
     t.match(await run(...parameters), { code: 2, out: '', err: sentence }, parameters.join(' '))
@@ -138,6 +151,37 @@ for (const more of [[], ['--workers', '2']]) {
     })
   })
 }
+
+/** "Hello", compressed (RFC 7692, section 7.2.3.1) and masked with a key of zeros. */
+const COMPRESSED_HELLO = 'c18700000000f248cdc9c90700'
+/** Forty times the letter a, and that compressed by whichever compressor. */
+const LETTERS = `81a800000000${'61'.repeat(40)}`
+const OFFER = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n'
+
+t.test('serve --compression: what /echo and /people agree on, and from how many bytes on', async t => {
+  const cases: [parameters: string[], agreed: RegExp | undefined, compressed: boolean][] = [
+    [[], undefined, false],
+    [['--compression', 'dedicated', '--compression-threshold', '40'], /permessage-deflate; server_max_window_bits=12; client_max_window_bits=12\r\n/, true],
+    [['--compression', 'shared', '--compression-threshold', '41'], /permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n/, false],
+  ]
+  const serving = cases.map(async ([parameters, agreed, compressed]) => {
+    const child = start('serve', '--port', '0', ...parameters)
+    t.teardown(() => child.kill('SIGKILL'))
+    const url = await addressOf(child)
+    const name = parameters.join(' ')
+    for (const path of ['/echo', '/people']) {
+      const answer = await conversationOffering(OFFER, url, path, CLOSE).all
+      if (agreed === undefined) t.notMatch(answer, /extensions/i, name)
+      else t.match(answer, agreed, name)
+    }
+    const answer = await conversationOffering(OFFER, url, '/echo', LETTERS, CLOSE).all
+    t.equal(answer.includes('\x81\x28' + 'a'.repeat(40)), !compressed, name)
+    if (agreed !== undefined) t.match(await conversationOffering(OFFER, url, '/echo', COMPRESSED_HELLO, CLOSE).all, /\x81\x05Hello/)
+    t.notMatch(await conversationOffering(OFFER, url, '/chat', CLOSE).all, /extensions/i, 'Kore has none')
+    t.equal(await stop(child, 'SIGTERM'), 0)
+  })
+  await Promise.all(serving)
+})
 
 t.test('echo sends back on every path, and ends cleanly on SIGTERM', async t => {
   const child = start('echo', '--port', '0')

@@ -2,10 +2,12 @@
 import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
 import { resolveLimits, type LimitOptions } from '../../lib/limits.ts'
+import type { Compression } from '../../lib/protocol/message-codec.ts'
 import { MisuseError } from '../../lib/protocol/misuse-error.ts'
 import { Violation } from '../../lib/protocol/violation.ts'
 import type { ConnectionHandlers, TopicHub } from '../../lib/transport/connection-setup.ts'
 import { Connection } from '../../lib/transport/connection.ts'
+import type { Heartbeat } from '../../lib/transport/heartbeat.ts'
 import type { Message } from '../../lib/transport/message.ts'
 import { bytes, hex, masked } from './frames.ts'
 import { Journal } from './journal.ts'
@@ -17,8 +19,11 @@ export interface ConnectedOptions {
   readonly role?: 'server' | 'client'
   readonly limits?: LimitOptions
   readonly hub?: TopicHub<Connection<string>>
+  readonly heartbeat?: Heartbeat
   readonly protocol?: string
   readonly greeting?: string
+  readonly extensions?: string
+  readonly compression?: Compression | undefined
   /** What came along with the handshake, as it came. */
   readonly early?: string
   /** Leaves messages to the iterator. */
@@ -43,14 +48,17 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
     failed: log((error: unknown) => `failed ${describeError(error)}`),
     gone: log(() => 'gone'),
   }
-  const { role = 'server', limits, hub, protocol = '', greeting, early } = options
+  const { role = 'server', limits, hub, heartbeat, protocol = '', greeting, extensions, compression, early } = options
   const connection = new Connection<string>({
     role,
     transport,
     handlers: recorded,
     limits: resolveLimits(limits),
     hub,
+    heartbeat,
     protocol,
+    extensions,
+    compression,
     data: 'data',
     greeting,
   })

@@ -40,85 +40,100 @@ export interface Door {
   readonly name: string
   /** Whether the app hears close codes (Kore's callback has none). */
   readonly tellsCodes: boolean
+  /** What a client may agree on; undefined for none. Every message is compressed then. */
+  readonly compression: 'shared' | 'dedicated' | undefined
   open(t: Test, app: App): Promise<Entrance>
 }
 
 const HERE = { port: 0, host: '127.0.0.1' }
 
-export const DOORS: readonly Door[] = [
-  {
-    name: 'listen, over TCP',
-    tellsCodes: true,
-    async open(t, app) {
-      const server = serve(t, app)
-      const { port } = (await server.listen(HERE)) as AddressInfo
-      return entrance(server, overSocket({ port, host: HERE.host }))
+/** Our API's doors, with compression or without. */
+function doorsOf(compression: 'shared' | 'dedicated' | undefined): Door[] {
+  const more = compression === undefined ? '' : `, ${compression} compression`
+  return [
+    {
+      name: `listen, over TCP${more}`,
+      tellsCodes: true,
+      compression,
+      async open(t, app) {
+        const server = serve(t, app, compression)
+        const { port } = (await server.listen(HERE)) as AddressInfo
+        return entrance(server, overSocket({ port, host: HERE.host }))
+      },
     },
-  },
-  {
-    name: 'listen, on a unix socket',
-    tellsCodes: true,
-    async open(t, app) {
-      const folder = await mkdtemp(join(tmpdir(), 'kore-ws-'))
-      t.teardown(() => rm(folder, { recursive: true }))
-      const server = serve(t, app)
-      const path = join(folder, 'socket')
-      await server.listen({ path })
-      return entrance(server, overSocket({ path }))
+    {
+      name: `listen, on a unix socket${more}`,
+      tellsCodes: true,
+      compression,
+      async open(t, app) {
+        const folder = await mkdtemp(join(tmpdir(), 'kore-ws-'))
+        t.teardown(() => rm(folder, { recursive: true }))
+        const server = serve(t, app, compression)
+        const path = join(folder, 'socket')
+        await server.listen({ path })
+        return entrance(server, overSocket({ path }))
+      },
     },
-  },
-  {
-    name: 'attach, to node:http',
-    tellsCodes: true,
-    async open(t, app) {
-      const http = createHttpServer()
-      const server = serve(t, app).attach(http)
-      return entrance(server, overSocket(await listening(t, http)))
+    {
+      name: `attach, to node:http${more}`,
+      tellsCodes: true,
+      compression,
+      async open(t, app) {
+        const http = createHttpServer()
+        const server = serve(t, app, compression).attach(http)
+        return entrance(server, overSocket(await listening(t, http)))
+      },
     },
-  },
-  {
-    name: 'attach, to node:https',
-    tellsCodes: true,
-    async open(t, app) {
-      const fixture = (name: string): Buffer => readFileSync(new URL(`../fixtures/${name}.pem`, import.meta.url))
-      const cert = fixture('localhost.cert')
-      const https = createHttpsServer({ key: fixture('localhost.key'), cert })
-      const server = serve(t, app).attach(https)
-      const where = await listening(t, https)
-      return entrance(server, async () => {
-        const socket = connectTls({ ...where, ca: cert, servername: 'localhost' })
-        await once(socket, 'secureConnect')
-        return socket
-      })
+    {
+      name: `attach, to node:https${more}`,
+      tellsCodes: true,
+      compression,
+      async open(t, app) {
+        const fixture = (name: string): Buffer => readFileSync(new URL(`../fixtures/${name}.pem`, import.meta.url))
+        const cert = fixture('localhost.cert')
+        const https = createHttpsServer({ key: fixture('localhost.key'), cert })
+        const server = serve(t, app, compression).attach(https)
+        const where = await listening(t, https)
+        return entrance(server, async () => {
+          const socket = connectTls({ ...where, ca: cert, servername: 'localhost' })
+          await once(socket, 'secureConnect')
+          return socket
+        })
+      },
     },
-  },
-  {
-    name: 'upgrade, from a listener of the user',
-    tellsCodes: true,
-    async open(t, app) {
-      const http = createHttpServer()
-      const server = serve(t, app)
-      http.on('upgrade', (request, socket, head) => server.upgrade(request, socket, head))
-      return entrance(server, overSocket(await listening(t, http)))
+    {
+      name: `upgrade, from a listener of the user${more}`,
+      tellsCodes: true,
+      compression,
+      async open(t, app) {
+        const http = createHttpServer()
+        const server = serve(t, app, compression)
+        http.on('upgrade', (request, socket, head) => server.upgrade(request, socket, head))
+        return entrance(server, overSocket(await listening(t, http)))
+      },
     },
-  },
-  {
-    name: 'kore_attach',
-    tellsCodes: false,
-    async open(t, app) {
-      const http = createHttpServer()
-      kore.config.websocket_maxframe = MESSAGE_BYTES
-      kore.kore_onerror(() => {})
-      t.teardown(() => kore.kore_onerror(undefined))
-      t.teardown(kore.kore_attach(http, { '/': request => serveKore(request, app) }))
-      return {
-        dial: overSocket(await listening(t, http)),
-        broadcast: text => kore.kore_websocket_broadcast(null, kore.WEBSOCKET_OP_TEXT, text, null, kore.WEBSOCKET_BROADCAST_LOCAL),
-        shutDown: () => kore.kore_shutdown(),
-      }
-    },
-  },
-]
+  ]
+}
+
+const KORE: Door = {
+  name: 'kore_attach',
+  tellsCodes: false,
+  compression: undefined,
+  async open(t, app) {
+    const http = createHttpServer()
+    kore.config.websocket_maxframe = MESSAGE_BYTES
+    kore.kore_onerror(() => {})
+    t.teardown(() => kore.kore_onerror(undefined))
+    t.teardown(kore.kore_attach(http, { '/': request => serveKore(request, app) }))
+    return {
+      dial: overSocket(await listening(t, http)),
+      broadcast: text => kore.kore_websocket_broadcast(null, kore.WEBSOCKET_OP_TEXT, text, null, kore.WEBSOCKET_BROADCAST_LOCAL),
+      shutDown: () => kore.kore_shutdown(),
+    }
+  }
+}
+
+export const DOORS: readonly Door[] = [...doorsOf(undefined), KORE, ...doorsOf('shared'), ...doorsOf('dedicated')]
 
 /** A client of the entrance, with no handshake made. */
 export async function dialled(t: Test, { dial }: Entrance): Promise<WireClient> {
@@ -127,10 +142,11 @@ export async function dialled(t: Test, { dial }: Entrance): Promise<WireClient> 
   return new WireClient(transport)
 }
 
-function serve(t: Test, app: App): WebSocketServer {
+function serve(t: Test, app: App, compression: Door['compression']): WebSocketServer {
   const server = new WebSocketServer({
     protocols: ['chat'],
     limits: { messageBytes: MESSAGE_BYTES },
+    compression: compression && { mode: compression, threshold: 0 },
     accept({ headers }) {
       const status = headers['x-refuse']
       return status === undefined ? undefined : refuse(Number(status), { body: 'Not today.\n' })

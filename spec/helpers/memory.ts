@@ -14,7 +14,8 @@ export function retainedBy(work: () => unknown): number {
   return after - before
 }
 
-function held(): number {
+/** How many bytes are held, on the heap and in ArrayBuffers. */
+export function held(): number {
   // The first only starts the sweep that gives ArrayBuffers back.
   collectGarbage()
   collectGarbage()

@@ -2,6 +2,7 @@
 import type { Test } from 'tap'
 import { Endpoint, type EndpointOptions, type EndpointSink } from '../../lib/protocol/endpoint.ts'
 import type { Role } from '../../lib/protocol/frame-parser.ts'
+import type { Compression } from '../../lib/protocol/message-codec.ts'
 import { Opcode, type DataOpcode } from '../../lib/protocol/opcode.ts'
 import { BufferedOutput } from '../../lib/protocol/output.ts'
 import { VIOLATIONS, type Violation, type ViolationName } from '../../lib/protocol/violation.ts'
@@ -12,8 +13,19 @@ export const ROLES: readonly Role[] = ['server', 'client']
 export const WAYS = ['whole', 'byte by byte'] as const
 export type Way = (typeof WAYS)[number]
 
+/** A sink that does nothing but what is given. */
+export function sinkWith(calls: Partial<EndpointSink>): EndpointSink {
+  const nothing = (): void => {}
+  const [onMessage, onMessagePiece, onMessageEnd, onPing, onPong] = [nothing, nothing, nothing, nothing, nothing]
+  const rest = { onClose: nothing, onBusy: nothing, onOutput: nothing }
+  return { onMessage, onMessagePiece, onMessageEnd, onPing, onPong, ...rest, ...calls }
+}
+
 export class Observed implements EndpointSink {
-  /** `text a`, `binary 0102`, `ping 61`, `pong 61`, `close 1000 reason`, `close 1002 sentence [violation]`. */
+  /**
+   * `text a`, `binary 0102`, `ping 61`, `pong 61`, `close 1000 reason`, `close 1002 sentence [violation]`; while it is
+   * streaming `piece text 61`, `end text`; with compression `busy`, `ready`, `output`.
+   */
   readonly events: string[] = []
   readonly output = new BufferedOutput()
   readonly role: Role
@@ -31,6 +43,23 @@ export class Observed implements EndpointSink {
     const text = opcode === Opcode.text
     if (text && ascii && payload.some(byte => byte > 0x7f)) throw new Error('said to be ASCII, and is not')
     this.#happened(text ? `text ${payload.toString()}` : `binary ${hex(payload)}`)
+  }
+
+  onMessagePiece(opcode: DataOpcode, data: Buffer, start: number, end: number): void {
+    const piece = data.subarray(start, end)
+    this.#happened(`piece ${opcode === Opcode.text ? 'text' : 'binary'} ${hex(piece)}`)
+  }
+
+  onMessageEnd(opcode: DataOpcode): void {
+    this.#happened(`end ${opcode === Opcode.text ? 'text' : 'binary'}`)
+  }
+
+  onBusy(busy: boolean): void {
+    this.#happened(busy ? 'busy' : 'ready')
+  }
+
+  onOutput(): void {
+    this.#happened('output')
   }
 
   onPing(data: Buffer, start: number, end: number): void {
@@ -81,14 +110,16 @@ export interface Expected {
 export interface WireOptions {
   readonly roles?: readonly Role[]
   readonly maxMessageBytes?: number
+  /** Made anew for each endpoint. */
+  readonly compression?: (role: Role) => Compression
 }
 
 /** Feeds unmasked `frames`, whole and one byte at a time, to both roles (or those given), masked where they must be. */
 export function bothWays(t: Test, frames: readonly string[], expected: Expected, options: WireOptions = {}): void {
-  const { roles = ROLES, ...limits } = options
+  const { roles = ROLES, compression, ...limits } = options
   for (const role of roles) {
     for (const way of WAYS) {
-      const observed = new Observed(role, limits)
+      const observed = new Observed(role, { ...limits, compression: compression?.(role) })
       observed.feed(frames, way)
       const { events } = observed
       const sent = asSentBy(role, expected.sent ?? [])

@@ -2,6 +2,7 @@
 import { request as httpRequest } from 'node:http'
 import { connect as connectSocket, type NetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { deflatedFrame, type Takeover } from './deflated.ts'
 import { bytes, masked } from './frames.ts'
 import { Journal, within } from './journal.ts'
 import { handshakeText, type HandshakeParts } from './raw-client.ts'
@@ -9,6 +10,7 @@ import { handshakeText, type HandshakeParts } from './raw-client.ts'
 const KINDS: Readonly<Record<number, string>> = { 0: 'continuation', 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' }
 /** Longer payloads stand in the journal as their length. */
 const SHOWN = 200
+const RSV1 = 0x40
 
 export interface Frame {
   readonly first: number
@@ -30,6 +32,10 @@ export class WireClient {
   readonly frames: Frame[] = []
   /** The size of each chunk that came. */
   readonly chunks: number[] = []
+  /** Where compression was agreed on: messages are compressed then, and what comes compressed is shown inflated. */
+  inflater: Takeover | undefined
+  /** How many of the frames came compressed. */
+  compressed = 0
   #unread: Buffer[] = []
   #size = 0
   /** How many bytes it takes to go on. */
@@ -78,7 +84,7 @@ export class WireClient {
 
   /** Sends unmasked frames masked, as a client has to, in one write. */
   send(...frames: string[]): void {
-    this.sendRaw(frames.map(frame => masked(frame)).join(''))
+    this.sendRaw(frames.map(frame => masked(this.inflater === undefined ? frame : compress(frame))).join(''))
   }
 
   /** Sends hex as it is. */
@@ -126,6 +132,12 @@ export class WireClient {
     return end + 4 + length
   }
 
+  #inflate(frame: Frame): Frame {
+    if (this.inflater === undefined || (frame.first & RSV1) === 0) return frame
+    this.compressed++
+    return { first: frame.first & ~RSV1, payload: this.inflater.inflate(frame.payload) }
+  }
+
   #takeFrame(all: Buffer): number {
     const small = all.length < 2 ? 0 : all[1] & 0x7f
     const header = small < 126 ? 2 : small === 126 ? 4 : 10
@@ -134,7 +146,7 @@ export class WireClient {
     const length = small < 126 ? small : small === 126 ? all.readUInt16BE(2) : Number(all.readBigUInt64BE(2))
     this.#needed = header + length
     if (all.length < this.#needed) return 0
-    const frame = { first: all[0], payload: Buffer.from(all.subarray(header, header + length)) }
+    const frame = this.#inflate({ first: all[0], payload: Buffer.from(all.subarray(header, header + length)) })
     this.frames.push(frame)
     this.journal.add(all[1] > 0x7f ? 'a masked frame' : describe(frame))
     return header + length
@@ -154,6 +166,15 @@ export function plainRequest(port: number, path = '/'): Promise<{ status: number
     request.on('error', reject)
     request.end()
   })
+}
+
+/** Whole messages compressed; other frames as they are. */
+function compress(frame: string): string {
+  const all = bytes(frame)
+  const first = frame.slice(0, 2)
+  if (first !== '81' && first !== '82') return frame
+  const header = all[1] < 126 ? 2 : all[1] === 126 ? 4 : 10
+  return deflatedFrame(first, all.subarray(header))
 }
 
 function splitHeader(line: string): [string, string] {

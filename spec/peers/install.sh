@@ -9,6 +9,8 @@ chromium=${CHROMIUM:-/usr/bin/chromium}
 packages=()
 "$python" -c 'import websockets' 2>/dev/null || packages+=(python3-websockets)
 [ -x "$chromium" ] || packages+=(chromium fonts-liberation)
+[ -e /usr/share/kore/features ] && command -v kore >/dev/null || packages+=(kore)
+command -v gcc >/dev/null && [ -e /usr/include/stdio.h ] || packages+=(gcc libc6-dev)
 
 if [ "${#packages[@]}" -gt 0 ]; then
   as_root=()

@@ -1,11 +1,13 @@
 // @ts-check
 /**
- * Our server against clients that nobody here wrote: `npm run test:peers [-- PEER … --screenshot FILE]`.
+ * Our server against clients that nobody here wrote, and our Kore calls against Kore's own:
+ * `npm run test:peers [-- PEER … --screenshot FILE]`.
  *
  * What is not installed is skipped; spec/peers/install.sh installs it.
  */
 import { parseArgs } from 'node:util'
 import * as chromium from './chromium.js'
+import * as kore from './kore.js'
 import * as python from './python.js'
 import { Report } from './report.js'
 import { isBuilt } from './server.js'
@@ -13,7 +15,7 @@ import * as undici from './undici.js'
 import * as ws from './ws.js'
 
 /** @type {Record<string, { run(report: Report, options: { screenshot?: string | undefined }): Promise<void> }>} */
-const PEERS = { ws, undici, python, chromium }
+const PEERS = { ws, undici, python, chromium, kore }
 
 const USAGE = 2
 /** Milliseconds after the last check in which everything that was opened has to be gone. */

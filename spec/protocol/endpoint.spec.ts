@@ -6,7 +6,15 @@ import { EndpointState } from '../../lib/protocol/states.ts'
 import type { ViolationName } from '../../lib/protocol/violation.ts'
 import { bytes, closeFrame, frame, hex, KEY, masked } from '../helpers/frames.ts'
 import { retainedBy } from '../helpers/memory.ts'
-import { asSentBy, bothWays, exchange, failure, Observed, ROLES, WAYS } from '../helpers/observed.ts'
+import { asSentBy, bothWays, exchange, failure, Observed, ROLES, sinkWith, WAYS } from '../helpers/observed.ts'
+// What it does besides plain messages, each in a file that can be read on its own.
+import './endpoint/inflating.ts'
+import './endpoint/inflating-later.ts'
+import './endpoint/deflating.ts'
+import './endpoint/deflating-later.ts'
+import './endpoint/parts.ts'
+import './endpoint/pieces.ts'
+import './endpoint/talk.ts'
 
 const [TEXT, BINARY, PING, PONG] = ['81', '82', '89', '8a']
 const [TEXT_BEGIN, BINARY_BEGIN, MIDDLE, END] = ['01', '02', '00', '80']
@@ -298,11 +306,8 @@ t.test('8.1: the first bad byte fails the connection, before the frame or the me
 t.test('8.1: the hint that a text is ASCII comes where masked bytes have shown it', async t => {
   const hints: boolean[] = []
   for (const frames of [[frame(TEXT, 'abc')], [frame(TEXT, 'é')], [frame(TEXT_BEGIN, 'a'), frame(END, 'b')]]) {
-    const endpoint = new Endpoint(
-      { onMessage: (...call) => hints.push(call[4]), onPing() {}, onPong() {}, onClose() {} },
-      new BufferedOutput(),
-      { role: 'server' }
-    )
+    const sink = sinkWith({ onMessage: (...call) => hints.push(call[4]) })
+    const endpoint = new Endpoint(sink, new BufferedOutput(), { role: 'server' })
     endpoint.receive(bytes(frames.map(frame => masked(frame)).join('')))
   }
   t.strictSame(hints, [true, false, true])
@@ -755,7 +760,7 @@ t.test('a large payload that is not lent goes by reference; all others stay with
 
 t.test('a message in one read is lent from it; one in pieces comes in memory of its own', async t => {
   const received: Buffer[] = []
-  const sink = { onMessage: (_: number, data: Buffer) => received.push(data), onPing() {}, onPong() {}, onClose() {} }
+  const sink = sinkWith({ onMessage: (_, data) => received.push(data) })
   const endpoint = new Endpoint(sink, new BufferedOutput(), { role: 'client' })
   const whole = bytes(frame(BINARY, 'Hello'))
   const [one, two] = [whole.subarray(0, 4), whole.subarray(4)]
@@ -771,8 +776,7 @@ t.test('10.4: a message in one frame gets memory for just that; one whose end is
     [[frame(TEXT_BEGIN, 'aaa'), frame(MIDDLE, 'a'), frame(END, 'a')], 256],
   ] as const) {
     const held: number[] = []
-    const onMessage = (_: number, data: Buffer): number => held.push(data.buffer.byteLength)
-    const sink = { onMessage, onPing() {}, onPong() {}, onClose() {} }
+    const sink = sinkWith({ onMessage: (_, data) => held.push(data.buffer.byteLength) })
     const endpoint = new Endpoint(sink, new BufferedOutput(), { role: 'client' })
     for (const byte of bytes(frames.join(''))) endpoint.receive(Buffer.from([byte]))
     t.strictSame(held, [size])

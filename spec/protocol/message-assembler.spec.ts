@@ -125,6 +125,17 @@ t.test('finished bytes pin at most twice their size; text, which is decoded at o
   t.equal(held(Opcode.text, 19_999), 80_000)
 })
 
+t.test('RFC 7692, 6.1: what a message was compressed to is no text yet, and is given up once inflated', async t => {
+  const message = new MessageAssembler(Opcode.text, 100_000, true)
+  t.strictSame([message.compressed, message.ascii, assembler().compressed], [true, false, false])
+  append(message, 'f490', 'ff')
+  t.equal(message.ascii, false)
+  t.equal(hex(message.finish()), 'f490ff', 'not UTF-8')
+  const binary = new MessageAssembler(Opcode.binary, 100_000, true)
+  for (const size of [20_000, 1]) binary.append(Buffer.alloc(size), 0, size, false, 100_000, 0)
+  t.equal(binary.finish().buffer.byteLength, 80_000, 'not copied')
+})
+
 t.test('5.4: pieces without bytes cost no memory', async t => {
   const message = assembler()
   const empty = Buffer.alloc(0)

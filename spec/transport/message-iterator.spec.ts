@@ -120,3 +120,35 @@ t.test('for await takes messages one by one, and leaving the loop returns', asyn
   t.strictSame(seen, ['a', 'b', 'c'])
   t.strictSame(calls(), ['detach'])
 })
+
+t.test('a lasting one: what waits when a loop is left stays for the next, and the source is not let go', async t => {
+  const calls: string[] = []
+  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), detach: () => void calls.push('detach') }
+  const iterator = new MessageIterator(source, true)
+  for (const message of ['a', 'b', 'c']) iterator.push(message)
+  const seen: unknown[] = []
+  for await (const message of iterator) {
+    seen.push(message)
+    if (message === 'a') break
+  }
+  iterator.push('d')
+  for await (const message of iterator) {
+    seen.push(message)
+    if (message === 'd') break
+  }
+  t.strictSame(seen, ['a', 'b', 'c', 'd'])
+  t.strictSame(calls, ['release'], 'of those that were taken')
+  iterator.push('e')
+  iterator.end()
+  t.strictSame(await next(iterator), item('e'))
+  t.strictSame(await next(iterator), DONE)
+})
+
+t.test('a lasting one: who waits when the loop is left is sent away, and takes no message from the next', async t => {
+  const iterator = new MessageIterator({ hold() {}, release() {}, detach() {} }, true)
+  const asked = [next(iterator), next(iterator)]
+  t.strictSame(await iterator.return(), DONE)
+  t.strictSame(await Promise.all(asked), [DONE, DONE])
+  iterator.push('a')
+  t.strictSame(await next(iterator), item('a'))
+})

@@ -384,3 +384,75 @@ t.test('room that was reserved may be used in part, and is moved to a new slab w
   outbox.flush()
   t.equal(transport.written(), '6162')
 })
+
+t.test('what is promised counts as queued, and as accepted', async t => {
+  const { outbox, transport } = watched(t)
+  add(outbox, 'abc')
+  outbox.promised = 10
+  t.strictSame([outbox.size, outbox.accepted, outbox.queued], [3, 13, 13])
+  transport.stall()
+  outbox.flush()
+  t.strictSame([outbox.size, outbox.accepted, outbox.queued], [0, 10, 13])
+})
+
+t.test('what is promised makes a sender wait, and drain comes when it is less', async t => {
+  const { outbox, transport, calls } = watched(t)
+  outbox.promised = HIGH_WATER - 1
+  t.equal(outbox.settle(), true)
+  outbox.promised = HIGH_WATER
+  t.equal(outbox.settle(), false)
+  const drained = outbox.drained()
+  await turn()
+  transport.stall()
+  outbox.append(noise(HIGH_WATER))
+  outbox.flush()
+  transport.goOn()
+  await eventually('room in the transport', () => calls.includes('unblocked'))
+  t.notOk(calls.includes('drain'))
+  outbox.promised = HIGH_WATER - 1
+  outbox.queueFlush()
+  await within(drained, 'drained')
+  t.equal(calls.filter(call => call === 'drain').length, 1)
+})
+
+t.test('taken resolves when the transport takes more, whatever is promised', async t => {
+  const { outbox, transport, calls } = watched(t)
+  t.equal(outbox.keepsUp, true)
+  transport.stall()
+  outbox.promised = 10 * HIGH_WATER
+  outbox.append(noise(HIGH_WATER - 1))
+  t.equal(outbox.keepsUp, true, 'and what is promised does not count')
+  add(outbox, 'a')
+  t.equal(outbox.keepsUp, false)
+  outbox.settle()
+  t.equal(outbox.keepsUp, false, 'in the batch or in the transport')
+  let taken = false
+  const waiting = outbox.taken().then(() => void (taken = true))
+  await turn()
+  t.equal(taken, false)
+  transport.goOn()
+  await within(waiting, 'taken')
+  t.equal(outbox.keepsUp, true)
+  t.notOk(calls.includes('drain'))
+})
+
+t.test('taken resolves after a write that the transport took at once, in a turn of its own', async t => {
+  const { outbox } = watched(t)
+  outbox.append(noise(HIGH_WATER))
+  outbox.settle()
+  let taken = false
+  const waiting = outbox.taken().then(() => void (taken = true))
+  await new Promise<void>(resolve => process.nextTick(resolve))
+  t.equal(taken, false)
+  await within(waiting, 'taken')
+})
+
+t.test('taken rejects where the end comes first', async t => {
+  const { outbox, transport } = watched(t)
+  transport.stall()
+  outbox.append(noise(HIGH_WATER))
+  outbox.settle()
+  const waiting = outbox.taken()
+  outbox.end()
+  await t.rejects(within(waiting, 'the end'), { code: 'connection-closed' })
+})

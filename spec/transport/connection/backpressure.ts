@@ -1,4 +1,6 @@
 import t from 'tap'
+import { encodeShared } from '../../../lib/broadcast/shared-frame.ts'
+import { Opcode } from '../../../lib/protocol/opcode.ts'
 import { connected, startConnection } from '../../helpers/connected.ts'
 import { frame } from '../../helpers/frames.ts'
 import { eventually, turn, within } from '../../helpers/journal.ts'
@@ -122,8 +124,8 @@ t.test('the limit is passed by one byte, not by none', async t => {
 t.test('frames of broadcasts count too', async t => {
   const { connection, transport, journal } = connected(t, {}, { limits: { queuedBytes: 200 * KIB } })
   transport.stall()
-  const shared = Buffer.alloc(90 * KIB)
-  for (let i = 0; i < 3; i++) connection.sendFrame(shared, 0, shared.length)
+  const shared = encodeShared(Opcode.binary, Buffer.alloc(90 * KIB))
+  for (let i = 0; i < 3; i++) connection.sendShared(shared, undefined)
   await journal.until('gone')
   t.strictSame(journal.lines, ['open', 'close 1006 slow-consumer', 'gone'])
 })

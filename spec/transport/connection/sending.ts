@@ -1,4 +1,5 @@
 import t from 'tap'
+import { encodeShared, SharedFrame } from '../../../lib/broadcast/shared-frame.ts'
 import type { TopicHub } from '../../../lib/transport/connection-setup.ts'
 import type { Connection } from '../../../lib/transport/connection.ts'
 import { Opcode } from '../../../lib/protocol/opcode.ts'
@@ -115,14 +116,16 @@ t.test('sendLent gives the memory back at once, whatever the size', async t => {
   }
 })
 
-t.test('sendFrame sends a part of memory as it stands', async t => {
+t.test('sendShared sends a part of memory as it stands', async t => {
   const { connection, transport } = connected(t)
   const memory = bytes(`ff ${frame(TEXT, 'a')} ff`)
-  t.equal(connection.sendFrame(memory, 1, 4), true)
+  const shared = new SharedFrame({ bytes: memory, start: 1, end: 4 })
+  t.equal(connection.sendShared(shared, undefined), true)
   await turn()
   t.equal(transport.written(), frame(TEXT, 'a'))
+  t.equal(transport.writes[0][0].buffer, memory.buffer, 'by reference')
   connection.close()
-  t.equal(connection.sendFrame(memory, 1, 4), false)
+  t.equal(connection.sendShared(shared, undefined), false)
 })
 
 t.test('a client masks what it sends, and its server understands', async t => {
@@ -152,7 +155,7 @@ t.test('after terminate nothing is sent any more', async t => {
   const { connection, transport } = connected(t)
   connection.terminate()
   t.strictSame([connection.readyState, connection.send('after')], ['closed', false])
-  t.equal(connection.sendFrame(bytes('8100'), 0, 2), false)
+  t.equal(connection.sendShared(encodeShared(Opcode.text, ''), undefined), false)
   await turn()
   t.equal(transport.written(), '')
 })

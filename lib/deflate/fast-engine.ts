@@ -1,0 +1,202 @@
+/** The fast engine: contexts of zlib that stay, called without waiting (see zlib-sync.ts; RFC 7692, section 7.2). */
+import { OWN_MEMORY_FROM } from '../protocol/message-codec.ts'
+import { Violation, type ViolationName } from '../protocol/violation.ts'
+import { MAX_MESSAGE_SIZE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
+import type { History } from './history.ts'
+import { ENDING, FinalBlocks, TAIL_SIZE } from './message-end.ts'
+import { isCalledAsExpected, openSync, type SyncStream, type Zlib } from './zlib-sync.ts'
+
+/** The smallest that zlib's streams take for the output buffer of their own, which is never used. */
+const CHUNK_SIZE = 64
+/** How much larger than expected the memory for a large message is made; and how much larger than what was full. */
+const MARGIN = 1.125
+const MIN_GROWTH = 2
+const MAX_GROWTH = 8
+
+/** The fast engine, proved on this release of Node; undefined where it does not work. */
+export function createFastEngine(zlib: Zlib): Engine | undefined {
+  try {
+    if (!isCalledAsExpected(zlib)) return undefined
+    const engine = new FastEngine(zlib)
+    return isProved(engine) ? engine : undefined
+  } catch {
+    return undefined
+  }
+}
+
+class FastEngine implements Engine {
+  readonly #zlib: Zlib
+  readonly #inflater: Inflater
+  /** Where all deflaters write to: not where the inflater does, since what it lends may be what is to be deflated. */
+  readonly #scratch: Buffer = Buffer.allocUnsafeSlow(OWN_MEMORY_FROM)
+
+  constructor(zlib: Zlib) {
+    this.#zlib = zlib
+    this.#inflater = new Inflater(open(zlib.createInflateRaw({ chunkSize: CHUNK_SIZE })), zlib.constants)
+  }
+
+  createDeflater({ level, windowBits, memLevel }: ContextSettings, takeover: boolean): Deflater {
+    const stream = open(this.#zlib.createDeflateRaw({ level, windowBits, memLevel, chunkSize: CHUNK_SIZE }))
+    const { Z_SYNC_FLUSH, Z_FULL_FLUSH } = this.#zlib.constants
+    return new FastDeflater(stream, takeover ? Z_SYNC_FLUSH : Z_FULL_FLUSH, this.#scratch)
+  }
+
+  inflate(bytes: Buffer, start: number, end: number, limit: number, history: History | undefined): Buffer {
+    return this.#inflater.inflate(bytes, start, end, limit, history)
+  }
+}
+
+function open(stream: Parameters<typeof openSync>[0]): SyncStream {
+  const opened = openSync(stream)
+  if (opened === undefined) throw new TypeError('the stream is not as expected')
+  return opened
+}
+
+/** After a full flush zlib refers back to nothing before it; that is a call less than a reset for each message. */
+class FastDeflater implements Deflater {
+  readonly #stream: SyncStream
+  readonly #flush: number
+  readonly #scratch: Buffer
+
+  constructor(stream: SyncStream, flush: number, scratch: Buffer) {
+    this.#stream = stream
+    this.#flush = flush
+    this.#scratch = scratch
+  }
+
+  deflate(payload: Uint8Array): Buffer {
+    let output = this.#scratch
+    let at = 0
+    let length = 0
+    for (;;) {
+      this.#stream.write(this.#flush, payload, at, payload.length, output, length)
+      if (this.#stream.failure !== undefined) this.#fail(this.#stream.failure)
+      at = payload.length - this.#stream.unreadInput
+      length = output.length - this.#stream.freeOutput
+      if (this.#stream.freeOutput > 0) return output.subarray(0, length - TAIL_SIZE)
+      output = grown(output, MIN_GROWTH * length)
+    }
+  }
+
+  close(): void {
+    this.#stream.close()
+  }
+
+  #fail(message: string): never {
+    this.#stream.reset()
+    throw new Error(`zlib can not compress: ${message}`)
+  }
+}
+
+/** Inflates messages, all of them with one context. */
+class Inflater {
+  readonly #stream: SyncStream
+  readonly #syncFlush: number
+  readonly #finish: number
+  readonly #scratch: Buffer = Buffer.allocUnsafeSlow(OWN_MEMORY_FROM)
+  /** The message so far: `#output[0, #length)`. */
+  #output: Buffer = this.#scratch
+  #length = 0
+  #limit = 0
+
+  constructor(stream: SyncStream, flush: { readonly Z_SYNC_FLUSH: number; readonly Z_FINISH: number }) {
+    this.#stream = stream
+    this.#syncFlush = flush.Z_SYNC_FLUSH
+    this.#finish = flush.Z_FINISH
+  }
+
+  inflate(bytes: Buffer, start: number, end: number, limit: number, history: History | undefined): Buffer {
+    this.#length = 0
+    this.#limit = Math.min(limit, MAX_MESSAGE_SIZE)
+    try {
+      this.#begin(history)
+      const at = this.#feed(this.#syncFlush, bytes, start, start, end)
+      const ended = at === end ? this.#feed(this.#finish, ENDING, 0, 0, ENDING.length) : 0
+      if (ended < ENDING.length) this.#goOn(bytes, start, at, end, ended, history)
+      return this.#result()
+    } finally {
+      this.#output = this.#scratch
+    }
+  }
+
+  /** A stream has ended where the message has not: at bytes[at], or at ENDING[ended] if all of them have been read. */
+  #goOn(bytes: Buffer, start: number, at: number, end: number, ended: number, history: History | undefined): void {
+    const finals = new FinalBlocks(end - start)
+    let from = 0
+    while (ended < ENDING.length) {
+      const window = finals.next(history, [this.#output.subarray(from, this.#length)])
+      from = this.#length
+      this.#begin(window)
+      at = this.#feed(this.#syncFlush, bytes, start, at, end)
+      if (at === end) ended = this.#feed(this.#finish, ENDING, 0, ended, ENDING.length)
+    }
+  }
+
+  /** Begins a stream that goes on behind `history`. */
+  #begin(history: History | undefined): void {
+    this.#stream.reset()
+    if (history === undefined || history.length === 0) return
+    // Where it goes does not matter, as long as no part of the message is there.
+    const elsewhere = this.#length === 0 ? this.#scratch : Buffer.allocUnsafe(history.length)
+    const { block } = history
+    this.#stream.write(this.#syncFlush, block, 0, block.length, elsewhere, 0)
+  }
+
+  /** Inflates bytes[at, end) up to where a stream ends, and returns where that was. `start`: where the bytes began. */
+  #feed(flush: number, bytes: Buffer, start: number, at: number, end: number): number {
+    for (;;) {
+      this.#stream.write(flush, bytes, at, end, this.#output, this.#length)
+      if (this.#stream.failure !== undefined) throw new Violation('invalid-deflate')
+      at = end - this.#stream.unreadInput
+      this.#length = this.#output.length - this.#stream.freeOutput
+      if (this.#length > this.#limit) throw new Violation('message-too-big')
+      if (this.#stream.freeOutput > 0) return at
+      // As if the rest were like what has been read, but never more than the limit, which the next byte would pass.
+      const expected = Math.ceil(((MARGIN * this.#length) / (at - start)) * (end - start))
+      const size = Math.max(Math.min(expected, MAX_GROWTH * this.#length), MIN_GROWTH * this.#length)
+      this.#output = grown(this.#output, Math.min(size, this.#limit + 1))
+    }
+  }
+
+  #result(): Buffer {
+    const message = this.#output.subarray(0, this.#length)
+    // What is kept should not pin much more than itself.
+    return this.#output !== this.#scratch && 2 * this.#length < this.#output.length ? Buffer.from(message) : message
+  }
+}
+
+function grown(full: Buffer, size: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(size)
+  full.copy(larger)
+  return larger
+}
+
+/** More than the scratch memory holds. */
+const PROOF = Buffer.alloc(OWN_MEMORY_FROM + 1000, 'kore-ws')
+
+/** One round trip of everything that is needed: context or none, output in pieces, its cap, corrupt input. */
+function isProved(engine: Engine): boolean {
+  const settings = { level: 1, windowBits: 15, memLevel: 8 }
+  const [alone, takeover] = [engine.createDeflater(settings, false), engine.createDeflater(settings, true)]
+  const [first, second] = [Buffer.from(alone.deflate(PROOF)), Buffer.from(alone.deflate(PROOF))]
+  const [, third] = [takeover.deflate(PROOF), Buffer.from(takeover.deflate(PROOF))]
+  alone.close()
+  takeover.close()
+  const inflate = (bytes: Buffer, limit: number): Buffer => engine.inflate(bytes, 0, bytes.length, limit, undefined)
+  return (
+    first.equals(second) &&
+    third.length < first.length &&
+    throwsViolation('message-too-big', () => inflate(first, PROOF.length - 1)) &&
+    throwsViolation('invalid-deflate', () => inflate(third, PROOF.length)) &&
+    inflate(second, PROOF.length).equals(PROOF)
+  )
+}
+
+function throwsViolation(code: ViolationName, work: () => unknown): boolean {
+  try {
+    work()
+    return false
+  } catch (error) {
+    return error instanceof Violation && error.code === code
+  }
+}

@@ -1,0 +1,97 @@
+/** The portable engine: Node's documented synchronous functions only, with a context made for each message. */
+import { constants, deflateRawSync, inflateRawSync, type InflateRaw } from 'node:zlib'
+import { Violation } from '../protocol/violation.ts'
+import { MAX_MESSAGE_SIZE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
+import { History } from './history.ts'
+import { ENDING, FinalBlocks, TAIL_SIZE } from './message-end.ts'
+
+/** The smallest and the largest piece that output comes in, in bytes. */
+const MIN_CHUNK_SIZE = 1024
+const MAX_CHUNK_SIZE = 64 * 1024
+/** How much larger than itself a message is expected to become when it is inflated. */
+const RATIO = 4
+
+export const portableEngine: Engine = {
+  createDeflater: (settings, takeover) => new PortableDeflater(settings, takeover),
+  inflate,
+}
+
+/** What a message may refer back to is given to its context as the dictionary. */
+class PortableDeflater implements Deflater {
+  readonly #settings: ContextSettings
+  readonly #history: History | undefined
+
+  constructor({ level, windowBits, memLevel }: ContextSettings, takeover: boolean) {
+    this.#settings = { level, windowBits, memLevel }
+    this.#history = takeover ? new History(2 ** windowBits) : undefined
+  }
+
+  deflate(payload: Uint8Array): Buffer {
+    const compressed = deflateRawSync(payload, {
+      ...this.#settings,
+      finishFlush: constants.Z_SYNC_FLUSH,
+      dictionary: dictionaryOf(this.#history),
+      chunkSize: chunkSizeFor(payload.length),
+    })
+    this.#history?.append(payload, 0, payload.length)
+    return compressed.subarray(0, compressed.length - TAIL_SIZE)
+  }
+
+  /** All it has goes with it. */
+  close(): void {}
+}
+
+function inflate(bytes: Buffer, start: number, end: number, limit: number, history: History | undefined): Buffer {
+  const input = Buffer.concat([bytes.subarray(start, end), ENDING])
+  const finals = new FinalBlocks(end - start)
+  const outputs: Buffer[] = []
+  let window = history
+  let at = 0
+  let left = limit
+  for (;;) {
+    const { output, consumed } = inflateStream(input.subarray(at), left, window)
+    outputs.push(output)
+    at += consumed
+    left -= output.length
+    if (at === input.length) return outputs.length === 1 ? output : Buffer.concat(outputs)
+    window = finals.next(history, [output])
+  }
+}
+
+/** Inflates up to where the stream ends, and tells how much of the input that was. */
+function inflateStream(
+  input: Buffer,
+  limit: number,
+  history: History | undefined
+): { readonly output: Buffer; readonly consumed: number } {
+  // The types do not know what `info` does.
+  const { buffer, engine } = catchViolation(() =>
+    inflateRawSync(input, {
+      info: true,
+      finishFlush: constants.Z_FINISH,
+      // What must be 1 at least; the one byte too many is found below.
+      maxOutputLength: Math.min(Math.max(limit, 1), MAX_MESSAGE_SIZE),
+      dictionary: dictionaryOf(history),
+      chunkSize: chunkSizeFor(RATIO * input.length),
+    })
+  ) as unknown as { readonly buffer: Buffer; readonly engine: InflateRaw }
+  if (buffer.length > limit) throw new Violation('message-too-big')
+  return { output: buffer, consumed: engine.bytesWritten }
+}
+
+function catchViolation<Result>(inflate: () => Result): Result {
+  try {
+    return inflate()
+  } catch (error) {
+    const tooBig = error instanceof RangeError && Reflect.get(error, 'code') === 'ERR_BUFFER_TOO_LARGE'
+    throw new Violation(tooBig ? 'message-too-big' : 'invalid-deflate')
+  }
+}
+
+function dictionaryOf(history: History | undefined): Buffer | undefined {
+  return history === undefined || history.length === 0 ? undefined : history.bytes
+}
+
+function chunkSizeFor(expected: number): number {
+  return Math.min(Math.max(expected, MIN_CHUNK_SIZE), MAX_CHUNK_SIZE)
+}

@@ -1,0 +1,113 @@
+/** Pings on silence, and an end to peers that don't answer (RFC 6455, section 5.5.2): one timer for all connections. */
+import { checkAmount } from '../protocol/amount.ts'
+import { MisuseError, show } from '../protocol/misuse-error.ts'
+
+export interface HeartbeatOptions {
+  /** Milliseconds without a byte from the peer, after which it gets a ping. Default 30,000. */
+  readonly interval?: number | undefined
+  /**
+   * Milliseconds that a silent peer has from there on; then the connection is dropped (1006, `heartbeat-timeout`). Any
+   * byte from the peer counts, and so does its taking what is queued for it. Default 10,000.
+   */
+  readonly timeout?: number | undefined
+}
+
+/** The times in force, in milliseconds. */
+export interface HeartbeatTimes {
+  readonly interval: number
+  readonly timeout: number
+}
+
+/** false: no heartbeat. */
+export type HeartbeatOption = false | HeartbeatOptions
+
+/** A connection, as the heartbeat sees it. */
+export interface Beating {
+  /** Called at each turn: how many turns nothing has come of the peer, this one included. 0 while it is paused. */
+  countSilence(): number
+  beat(payload: Buffer): void
+  terminate(reason: string): void
+}
+
+const DEFAULTS = { interval: 30_000, timeout: 10_000 } as const
+const NAMES: readonly string[] = Object.keys(DEFAULTS)
+/** Turns in the shorter of the two times: silence is noticed so much of it late at most. */
+const TURNS = 10
+const LONGEST_TURN = 1000
+/** Round trips of up to so many turns are measured. */
+const REMEMBERED = 64
+
+/** Of one server, or one client's connection. */
+export class Heartbeat {
+  readonly #connections = new Set<Beating>()
+  readonly #turnTime: number
+  readonly #pingAt: number
+  readonly #dropAt: number
+  #timer: NodeJS.Timeout | undefined
+  #turns = 0
+  /** When the pings of a turn were sent, by turn. */
+  readonly #sentAt: number[] = new Array<number>(REMEMBERED).fill(0)
+
+  constructor({ interval, timeout }: HeartbeatTimes) {
+    this.#turnTime = Math.max(1, Math.min(LONGEST_TURN, Math.floor(Math.min(interval, timeout) / TURNS)))
+    this.#pingAt = Math.ceil(interval / this.#turnTime)
+    this.#dropAt = this.#pingAt + Math.ceil(timeout / this.#turnTime)
+  }
+
+  add(connection: Beating): void {
+    this.#connections.add(connection)
+    this.#timer ??= setInterval(() => this.#turn(), this.#turnTime).unref()
+  }
+
+  delete(connection: Beating): void {
+    this.#connections.delete(connection)
+    if (this.#connections.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Milliseconds since the ping that this pong answers; undefined where it answers none of ours. */
+  roundTrip(bytes: Buffer, start: number, end: number): number | undefined {
+    if (end - start !== PAYLOAD_SIZE) return undefined
+    const turn = bytes.readUInt32BE(start)
+    if (turn === 0 || turn > this.#turns || turn <= this.#turns - REMEMBERED) return undefined
+    return Math.round(performance.now() - this.#sentAt[turn % REMEMBERED])
+  }
+
+  #turn(): void {
+    this.#turns++
+    this.#sentAt[this.#turns % REMEMBERED] = performance.now()
+    const payload = Buffer.alloc(PAYLOAD_SIZE)
+    payload.writeUInt32BE(this.#turns)
+    for (const connection of this.#connections) {
+      const silence = connection.countSilence()
+      if (silence === this.#pingAt) connection.beat(payload)
+      else if (silence >= this.#dropAt) connection.terminate('heartbeat-timeout')
+    }
+  }
+}
+
+const PAYLOAD_SIZE = 4
+
+/**
+ * @returns undefined for none
+ * @throws MisuseError `invalid-option`, naming the option and what it may be
+ */
+export function resolveHeartbeat(option: HeartbeatOption = {}): HeartbeatTimes | undefined {
+  if (option === false) return undefined
+  if (typeof option !== 'object' || option === null) {
+    throw new MisuseError('invalid-option', `heartbeat must be false or an object of interval and timeout, and not ${show(option)}`)
+  }
+  for (const name of Object.keys(option)) {
+    if (!NAMES.includes(name)) throw new MisuseError('invalid-option', `heartbeat.${name} is no option; there are interval, timeout`)
+  }
+  const { interval = DEFAULTS.interval, timeout = DEFAULTS.timeout } = option
+  checkTime('heartbeat.interval', interval)
+  checkTime('heartbeat.timeout', timeout)
+  return interval === Infinity ? undefined : { interval, timeout }
+}
+
+function checkTime(name: string, value: number): void {
+  if (value === 0) throw new MisuseError('invalid-option', `${name} must be at least 1 millisecond; heartbeat: false is for none`)
+  checkAmount(name, value, 'milliseconds')
+}

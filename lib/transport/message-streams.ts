@@ -1,0 +1,163 @@
+/** Messages that are read while they come: each an async iterable of its pieces, with no more kept than one read. */
+import { StringDecoder } from 'node:string_decoder'
+import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
+import type { Message } from './message.ts'
+import type { MessageSource } from './message-iterator.ts'
+import { closedError } from './outbox.ts'
+
+type Taker<Value> = {
+  resolve(result: IteratorResult<Value, undefined>): void
+  reject(error: Error): void
+}
+const DONE: IteratorResult<never, undefined> = { done: true, value: undefined }
+
+/** One message: strings where it is text, never cut inside a character; Buffers of their own where it is binary. */
+export class MessageStream implements AsyncIterableIterator<Message> {
+  readonly binary: boolean
+  readonly #source: MessageSource
+  readonly #decoder: StringDecoder | undefined
+  #pieces: Message[] = []
+  #takers: Taker<Message>[] = []
+  #state: 'coming' | 'complete' | 'cut' | 'unwanted' = 'coming'
+
+  /** @internal */
+  constructor(opcode: DataOpcode, source: MessageSource) {
+    this.binary = opcode === Opcode.binary
+    this.#decoder = this.binary ? undefined : new StringDecoder('utf8')
+    this.#source = source
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** The next piece. Rejects with an Error of code `connection-closed` where the message will not be complete. */
+  next(): Promise<IteratorResult<Message, undefined>> {
+    const piece = this.#pieces.shift()
+    if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
+    if (this.#state === 'cut') return Promise.reject(closedError())
+    if (this.#state !== 'coming') return Promise.resolve(DONE)
+    return new Promise((resolve, reject) => {
+      this.#takers.push({ resolve, reject })
+      this.#source.release()
+    })
+  }
+
+  /** The rest of the message is thrown away as it comes. */
+  return(): Promise<IteratorResult<Message, undefined>> {
+    this.#pieces = []
+    if (this.#state === 'coming') {
+      this.#state = 'unwanted'
+      this.#settleTakers(true)
+      this.#source.release()
+    }
+    return Promise.resolve(DONE)
+  }
+
+  /** @internal */
+  push(bytes: Buffer, start: number, end: number): void {
+    if (this.#state !== 'coming') return
+    const piece = this.#decoder?.write(bytes.subarray(start, end)) ?? Buffer.from(bytes.subarray(start, end))
+    // Only the beginning of a character.
+    if (piece.length === 0) return
+    const taker = this.#takers.shift()
+    if (taker === undefined) this.#pieces.push(piece)
+    else taker.resolve({ done: false, value: piece })
+    this.#source.hold()
+  }
+
+  /** @internal */
+  end(complete: boolean): void {
+    if (this.#state !== 'coming') return
+    this.#state = complete ? 'complete' : 'cut'
+    this.#settleTakers(complete)
+  }
+
+  #settleTakers(complete: boolean): void {
+    for (const taker of this.#takers) {
+      if (complete) taker.resolve(DONE)
+      else taker.reject(closedError())
+    }
+    this.#takers = []
+  }
+}
+
+export class MessageStreams implements AsyncIterableIterator<MessageStream> {
+  readonly #source: MessageSource
+  /** The message whose pieces come now. */
+  #current: MessageStream | undefined
+  /** The last one that was handed over. */
+  #taken: MessageStream | undefined
+  #waiting: MessageStream[] = []
+  #takers: Taker<MessageStream>[] = []
+  #ended = false
+
+  /** @internal */
+  constructor(source: MessageSource) {
+    this.#source = source
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** The next message, as soon as it begins; what was not read of the one before is thrown away. */
+  async next(): Promise<IteratorResult<MessageStream, undefined>> {
+    await this.#taken?.return()
+    const message = this.#waiting.shift()
+    if (message !== undefined) {
+      this.#taken = message
+      return { done: false, value: message }
+    }
+    if (this.#ended) return DONE
+    return new Promise((resolve, reject) => {
+      this.#takers.push({ resolve, reject })
+      this.#source.release()
+    })
+  }
+
+  /** The loop was left: later messages go to the `message` callback again. */
+  async return(): Promise<IteratorResult<MessageStream, undefined>> {
+    for (const message of this.#waiting) await message.return()
+    await this.#taken?.return()
+    this.#waiting = []
+    this.end()
+    this.#source.detach()
+    return DONE
+  }
+
+  /** @internal */
+  push(opcode: DataOpcode, bytes: Buffer, start: number, end: number): void {
+    if (!this.#ended) this.#begun(opcode).push(bytes, start, end)
+  }
+
+  /** @internal */
+  endMessage(opcode: DataOpcode): void {
+    if (!this.#ended) this.#begun(opcode).end(true)
+    this.#current = undefined
+  }
+
+  /** @internal No more will come. */
+  end(): void {
+    this.#ended = true
+    this.#current?.end(false)
+    this.#current = undefined
+    for (const taker of this.#takers) taker.resolve(DONE)
+    this.#takers = []
+  }
+
+  #begun(opcode: DataOpcode): MessageStream {
+    if (this.#current !== undefined) return this.#current
+    const message = new MessageStream(opcode, this.#source)
+    this.#current = message
+    const taker = this.#takers.shift()
+    if (taker === undefined) {
+      this.#waiting.push(message)
+      this.#source.hold()
+    } else {
+      this.#taken = message
+      taker.resolve({ done: false, value: message })
+    }
+    return message
+  }
+}

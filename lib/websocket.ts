@@ -1,0 +1,258 @@
+/** The browser's `WebSocket` over a Connection: the WebSockets Standard (websockets.spec.whatwg.org), section 3. */
+import { establish, type Established } from './client.ts'
+import { checkConnectOptions, type ConnectOptions, type ConnectPlan } from './client-options.ts'
+import type { Target } from './handshake/client-target.ts'
+import { CloseCode } from './protocol/close-code.ts'
+import { MisuseError } from './protocol/misuse-error.ts'
+import { Opcode, type DataOpcode } from './protocol/opcode.ts'
+import { checkCode, checkProtocols, checkReason, readUrl } from './websocket/checks.ts'
+import { closeEvent, type CloseEventInit } from './websocket/close-event.ts'
+import { EventHandlers, type EventHandler } from './websocket/event-handlers.ts'
+import { toClampedShort, toProtocols, toSendable, toText } from './websocket/idl.ts'
+import { SendQueue, sizeOf } from './websocket/send-queue.ts'
+
+const CALLBACKS = ['message', 'drain', 'close', 'error', 'signal'] as const
+
+/** What the constructor takes in place of `protocols`, as the class of Node's does: options of `connect`. */
+export type WebSocketInit = Omit<ConnectOptions, (typeof CALLBACKS)[number]>
+
+/** The types of events, and what their listeners are given. */
+export interface WebSocketEventMap {
+  open: Event
+  message: MessageEvent
+  error: Event
+  close: Event & CloseEventInit
+}
+
+type Handler<Type extends keyof WebSocketEventMap> = EventHandler<WebSocket, WebSocketEventMap[Type]>
+
+const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
+const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES
+
+/** What the constructor says `close` is when no closing handshake was completed. */
+const NOT_CLEAN: CloseEventInit = { wasClean: false, code: CloseCode.abnormal, reason: '' }
+
+export class WebSocket extends EventTarget {
+  declare static readonly CONNECTING: 0
+  declare static readonly OPEN: 1
+  declare static readonly CLOSING: 2
+  declare static readonly CLOSED: 3
+  declare readonly CONNECTING: 0
+  declare readonly OPEN: 1
+  declare readonly CLOSING: 2
+  declare readonly CLOSED: 3
+
+  readonly #url: URL
+  readonly #handlers = new EventHandlers(this)
+  readonly #abort = new AbortController()
+  #readyState: 0 | 1 | 2 | 3 = CONNECTING
+  #protocol = ''
+  #extensions = ''
+  #binaryType: 'blob' | 'arraybuffer' = 'blob'
+  #queue: SendQueue | undefined
+  /** Bytes given to `send` when it was too late. */
+  #refused = 0
+  /** Set when the closing handshake is over, or has failed. */
+  #ending = NOT_CLEAN
+  #failed = false
+
+  /**
+   * @param url ws:, wss:, http: (becomes ws:) or https: (becomes wss:), absolute, without a fragment
+   * @param protocols the subprotocols offered, one of which the server has to take; or options of `connect`
+   * @throws DOMException SyntaxError for another URL, or subprotocols that are no tokens or not different;
+   *   MisuseError for wrong options
+   */
+  constructor(url: string | URL, protocols?: string | readonly string[] | WebSocketInit) {
+    super()
+    if (arguments.length === 0) throw new TypeError('url is missing')
+    const { url: parsed, target } = readUrl(toText(url))
+    this.#url = parsed
+    const given = toProtocols(protocols)
+    const init: ConnectOptions = Array.isArray(given) ? {} : given
+    const late = CALLBACKS.find(name => init[name] !== undefined)
+    if (late !== undefined) {
+      throw new MisuseError('invalid-option', `${late} is no option here: there are events and close()`)
+    }
+    const offered = Array.isArray(given) ? given : toProtocols(init.protocols)
+    const plan = checkConnectOptions({ ...init, protocols: checkProtocols(offered), signal: this.#abort.signal })
+    this.#connect(target, plan)
+  }
+
+  get url(): string {
+    return this.#url.href
+  }
+
+  get readyState(): 0 | 1 | 2 | 3 {
+    return this.#readyState
+  }
+
+  /** Bytes of application data given to `send` that are not on their way yet. */
+  get bufferedAmount(): number {
+    return this.#refused + (this.#queue?.bufferedAmount ?? 0)
+  }
+
+  get extensions(): string {
+    return this.#extensions
+  }
+
+  /** The subprotocol that the server took; empty where none was offered. */
+  get protocol(): string {
+    return this.#protocol
+  }
+
+  /** What binary messages come as. Another value than the two is passed over. */
+  get binaryType(): 'blob' | 'arraybuffer' {
+    return this.#binaryType
+  }
+
+  set binaryType(type: 'blob' | 'arraybuffer') {
+    const given = `${type}`
+    if (given === 'blob' || given === 'arraybuffer') this.#binaryType = given
+  }
+
+  get onopen(): Handler<'open'> {
+    return this.#handlers.get('open') as Handler<'open'>
+  }
+
+  set onopen(handler: Handler<'open'>) {
+    this.#handlers.set('open', handler)
+  }
+
+  get onmessage(): Handler<'message'> {
+    return this.#handlers.get('message') as Handler<'message'>
+  }
+
+  set onmessage(handler: Handler<'message'>) {
+    this.#handlers.set('message', handler)
+  }
+
+  get onerror(): Handler<'error'> {
+    return this.#handlers.get('error') as Handler<'error'>
+  }
+
+  set onerror(handler: Handler<'error'>) {
+    this.#handlers.set('error', handler)
+  }
+
+  get onclose(): Handler<'close'> {
+    return this.#handlers.get('close') as Handler<'close'>
+  }
+
+  set onclose(handler: Handler<'close'>) {
+    this.#handlers.set('close', handler)
+  }
+
+  /**
+   * Sends a message: text for a string, binary for bytes, which may be changed again right after, and for a Blob. Once
+   * closing has begun nothing is sent, and `bufferedAmount` grows for good.
+   *
+   * @throws DOMException InvalidStateError while connecting; TypeError for shared or resizable memory
+   */
+  send(data: string | NodeJS.ArrayBufferView | ArrayBuffer | Blob): void {
+    if (arguments.length === 0) throw new TypeError('data is missing')
+    const sendable = toSendable(data)
+    if (this.#readyState === CONNECTING) throw new DOMException('there is no connection yet', 'InvalidStateError')
+    if (this.#readyState === OPEN) this.#queue?.send(sendable)
+    else this.#refused += sizeOf(sendable)
+  }
+
+  /**
+   * Closes the connection behind all that was sent; one that is not open yet fails.
+   *
+   * @param code 1000, or 3000 to 4999; 1000 where only a reason is given
+   * @param reason at most 123 bytes of UTF-8
+   * @throws DOMException InvalidAccessError for another code, SyntaxError for a longer reason
+   */
+  close(code?: number, reason?: string): void {
+    const checkedCode = code === undefined ? undefined : checkCode(toClampedShort(code))
+    const checkedReason = reason === undefined ? '' : checkReason(toText(reason))
+    if (this.#readyState === CLOSING || this.#readyState === CLOSED) return
+    const connecting = this.#readyState === CONNECTING
+    this.#readyState = CLOSING
+    if (connecting) this.#abort.abort()
+    else this.#queue?.close(checkedCode ?? (checkedReason === '' ? undefined : CloseCode.normal), checkedReason)
+  }
+
+  #connect(target: Target, plan: ConnectPlan): void {
+    const handlers = {
+      rawMessage: (_: unknown, opcode: DataOpcode, bytes: Buffer, start: number, end: number) =>
+        this.#onMessage(opcode, bytes, start, end),
+      // Only the peer's violations: no callback here throws.
+      failed: () => void (this.#failed = true),
+      drain: () => void this.#queue?.look(),
+      close: (_: unknown, code: number, reason: string) => this.#onClosing(code, reason),
+      gone: () => this.#onClosed(),
+    }
+    establish(target, plan, handlers).then(
+      established => this.#onEstablished(established, plan),
+      () => this.#onClosed()
+    )
+  }
+
+  #onEstablished({ connection, protocol, extensions }: Established, plan: ConnectPlan): void {
+    // Step 2 of "establish a WebSocket connection": a server that takes none of the subprotocols is no good.
+    const unacknowledged = plan.protocols.length > 0 && protocol === ''
+    if (this.#readyState !== CONNECTING || unacknowledged) {
+      this.#readyState = CLOSING
+      connection.terminate()
+      return
+    }
+    this.#queue = new SendQueue(connection)
+    this.#readyState = OPEN
+    this.#protocol = protocol
+    this.#extensions = extensions.map(({ name }) => name).join(', ')
+    this.dispatchEvent(new Event('open'))
+  }
+
+  #onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number): void {
+    if (this.#readyState !== OPEN) return
+    const data = opcode === Opcode.text ? bytes.toString('utf8', start, end) : this.#binary(bytes.subarray(start, end))
+    this.dispatchEvent(new MessageEvent('message', { data, origin: this.#url.origin }))
+  }
+
+  /** The bytes are lent, so both are copies. */
+  #binary(bytes: Buffer): Blob | ArrayBuffer {
+    return this.#binaryType === 'blob' ? new Blob([bytes]) : new Uint8Array(bytes).buffer
+  }
+
+  /** Nothing more is sent or received; the transport is still there. */
+  #onClosing(code: number, reason: string): void {
+    this.#readyState = CLOSING
+    const wasClean = !this.#failed && code !== CloseCode.abnormal
+    if (wasClean) this.#ending = { wasClean, code, reason }
+    this.#queue?.end(wasClean)
+  }
+
+  #onClosed(): void {
+    this.#readyState = CLOSED
+    // RFC 6455, section 7.2.1: what ends without a closing handshake has failed.
+    if (!this.#ending.wasClean) this.dispatchEvent(new Event('error'))
+    this.dispatchEvent(closeEvent(this.#ending))
+  }
+}
+
+type Listener = Parameters<EventTarget['addEventListener']>[1]
+type ListenerOptions = Parameters<EventTarget['addEventListener']>[2]
+
+/** Listeners of the events that there are, told what they are given. */
+export interface WebSocket {
+  addEventListener<Type extends keyof WebSocketEventMap>(
+    type: Type,
+    listener: Handler<Type> | { handleEvent(event: WebSocketEventMap[Type]): void },
+    options?: ListenerOptions
+  ): void
+  addEventListener(type: string, listener: Listener, options?: ListenerOptions): void
+}
+
+// As Web IDL wants it: constants of class and prototype that can't be changed, members that can be enumerated, lengths
+// that count the arguments there have to be.
+for (const name of Object.getOwnPropertyNames(WebSocket.prototype)) {
+  if (name !== 'constructor') Object.defineProperty(WebSocket.prototype, name, { enumerable: true })
+}
+for (const [name, value] of Object.entries(STATES)) {
+  Object.defineProperty(WebSocket, name, { value, enumerable: true })
+  Object.defineProperty(WebSocket.prototype, name, { value, enumerable: true })
+}
+Object.defineProperty(WebSocket, 'length', { value: 1, configurable: true })
+Object.defineProperty(WebSocket.prototype.close, 'length', { value: 0, configurable: true })
+Object.defineProperty(WebSocket.prototype, Symbol.toStringTag, { value: 'WebSocket', configurable: true })

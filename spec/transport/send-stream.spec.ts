@@ -1,0 +1,122 @@
+import t from 'tap'
+import { Opcode } from '../../lib/protocol/opcode.ts'
+import { sendStream, type PartSender, type PieceSource } from '../../lib/transport/send-stream.ts'
+import { hex } from '../helpers/frames.ts'
+import { turn, within } from '../helpers/journal.ts'
+
+/** Writes down what is asked of it; goes on unless it is full. */
+class FakeSender implements PartSender {
+  readonly calls: string[] = []
+  full = false
+  closed = false
+  onTaken: () => void = () => {}
+
+  beginParts(): Promise<void> {
+    this.calls.push('begin')
+    return this.closed ? Promise.reject(new Error('closed')) : Promise.resolve()
+  }
+
+  sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
+    if (this.closed) throw new Error('closed')
+    this.calls.push(`${opcode} ${hex(data)}${last ? ' last' : ''}`)
+    return !this.full
+  }
+
+  partTaken(): Promise<void> {
+    this.calls.push('wait')
+    return new Promise(resolve => {
+      this.onTaken = resolve
+    })
+  }
+
+  whileOpen(work: Promise<void>): Promise<void> {
+    this.calls.push('while open')
+    return work
+  }
+
+  giveUp(): void {
+    this.calls.push('give up')
+  }
+}
+
+const { text, binary, continuation } = Opcode
+
+t.test('begins, sends each piece as it comes, and an empty last part', async t => {
+  const sender = new FakeSender()
+  await sendStream(sender, ['a', 'ü'], undefined)
+  t.strictSame(sender.calls, ['begin', 'while open', `${text} 61`, `${continuation} c3bc`, `${continuation}  last`])
+})
+
+t.test('the opcode stands in the first part that is sent, also where that is the last', async t => {
+  const cases: [source: PieceSource, binary: boolean | undefined, expected: string[]][] = [
+    [[], undefined, [`${binary}  last`]],
+    [[], false, [`${text}  last`]],
+    [['', ''], undefined, [`${text}  last`]],
+    [['', 'a'], true, [`${binary} 61`, `${continuation}  last`]],
+    [['\ud83d'], undefined, [`${text} efbfbd last`]],
+    [[Buffer.alloc(0), 'a'], undefined, [`${binary} 61`, `${continuation}  last`]],
+  ]
+  for (const [source, kind, expected] of cases) {
+    const sender = new FakeSender()
+    await sendStream(sender, source, kind)
+    t.strictSame(sender.calls.slice(2), expected)
+  }
+})
+
+t.test('only a high surrogate waits for the next piece', async t => {
+  const halves: [half: string, waits: boolean][] = [['\ud7ff', false], ['\ud800', true], ['\udbff', true], ['\udc00', false], ['\udfff', false]]
+  for (const [half, waits] of halves) {
+    const sender = new FakeSender()
+    await sendStream(sender, [`a${half}`, 'b'], undefined)
+    const first = hex(Buffer.from(waits ? 'a' : `a${half}`))
+    t.equal(sender.calls[2], `${text} ${first}`, half.charCodeAt(0).toString(16))
+  }
+})
+
+t.test('where the transport is full nothing more is asked of the source until it takes more', async t => {
+  const sender = new FakeSender()
+  sender.full = true
+  let asked = 0
+  function* source(): Generator<string> {
+    for (const piece of ['a', 'b']) {
+      asked++
+      yield piece
+    }
+  }
+  const sending = sendStream(sender, source(), undefined)
+  await turn()
+  t.strictSame([sender.calls.at(-1), asked], ['wait', 1])
+  sender.onTaken()
+  await turn()
+  t.strictSame([sender.calls.slice(-2), asked], [[`${continuation} 62`, 'wait'], 2])
+  sender.onTaken()
+  await within(sending, 'the end')
+  t.equal(sender.calls.at(-1), `${continuation}  last`, 'nobody waits behind the last part')
+})
+
+t.test('a source that fails: given up, and the error goes on', async t => {
+  const sender = new FakeSender()
+  const error = new Error('out of pieces')
+  const source = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }) }
+  await t.rejects(sendStream(sender, source, undefined), error)
+  t.strictSame(sender.calls, ['begin', 'while open', 'give up'])
+})
+
+t.test('a turn that never comes: nothing is asked of the source, and nothing given up', async t => {
+  const sender = new FakeSender()
+  sender.closed = true
+  await t.rejects(sendStream(sender, { [Symbol.iterator]: () => t.fail('asked') as never }, undefined), { message: 'closed' })
+  t.strictSame(sender.calls, ['begin'])
+})
+
+t.test('bytes go as they are, without a copy', async t => {
+  const large = Buffer.alloc(100_000)
+  let sent: Uint8Array | undefined
+  const sender = new FakeSender()
+  sender.sendPart = (_, data) => {
+    sent ??= data
+    return true
+  }
+  await sendStream(sender, [large], undefined)
+  t.equal(sent?.buffer, large.buffer)
+})
