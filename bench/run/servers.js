@@ -27,8 +27,13 @@ export const DIST = pathToFileURL(`${dist}/`)
 const SERVER = ['echo', 'chat', 'burst']
 const DEFLATE = ['deflate', 'deflate-takeover']
 const CLIENT = ['client-receive', 'client-echo']
-/** Where the command serves what; other modes need a program of their own. */
-const KORE_WS_PATHS = { echo: '/echo', chat: '/chat' }
+/** Where the command serves what, and with which flags; other modes need a program of their own. */
+const KORE_WS_ROUTES = {
+  echo: { path: '/echo', flags: [] },
+  chat: { path: '/chat', flags: [] },
+  deflate: { path: '/echo', flags: compressing('shared') },
+  'deflate-takeover': { path: '/echo', flags: compressing('dedicated') },
+}
 
 const NO_ADDON = { WS_NO_BUFFER_UTIL: '1' }
 
@@ -161,14 +166,19 @@ function koreWs(name, what, env) {
     missing: () => (existsSync(new URL('cli/main.js', DIST)) ? undefined : 'the library is not built: npm run build'),
     version: () => JSON.parse(readFileSync(new URL('../package.json', DIST), 'utf8')).version,
     start(mode, context) {
-      const path = KORE_WS_PATHS[mode]
+      const route = KORE_WS_ROUTES[mode]
       const withIndex = { ...env, KORE_WS_INDEX: new URL('index.js', DIST).href }
       if (CLIENT.includes(mode)) return nodeClient('kore-ws.js', withIndex)(mode, context)
-      if (path === undefined) return nodeServer('kore-ws.js', withIndex)(mode, context)
+      if (route === undefined) return nodeServer('kore-ws.js', withIndex)(mode, context)
       const command = fileURLToPath(new URL('cli/main.js', DIST))
-      return { ...nodeProgram([command, 'serve', '--port', '0'], context), env, path }
+      return { ...nodeProgram([command, 'serve', '--port', '0', ...route.flags], context), env, path: route.path }
     },
   }
+}
+
+/** @param {'shared' | 'dedicated'} mode */
+function compressing(mode) {
+  return ['--compression', mode, '--compression-threshold', '0']
 }
 
 function denoProgram(parameters) {

@@ -2,11 +2,13 @@
 import { createServer } from 'node:http'
 import { REFUSALS } from '../handshake/refusal.ts'
 import { WebSocketServer } from '../server.ts'
+import { COMPRESSION_FLAGS, compressionOf } from './compression-flags.ts'
 import type { Flags, Values } from './flags.ts'
 import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal } from './listen.ts'
 
 export const ECHO_FLAGS = {
   ...LISTEN_FLAGS,
+  ...COMPRESSION_FLAGS,
   'max-message': { ...MAX_MESSAGE_FLAG, fallback: 16 * 1024 * 1024 },
 } as const satisfies Flags
 
@@ -19,6 +21,7 @@ export async function echo(values: Values): Promise<void> {
     // A tool for trying things out: any page may use it.
     origins: 'any',
     limits: { messageBytes: Number(values['max-message']) },
+    compression: compressionOf(values),
     message: (socket, data) => void socket.send(data),
   }).attach(server)
   onSignal(async () => {

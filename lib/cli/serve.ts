@@ -2,7 +2,7 @@
 import cluster from 'node:cluster'
 import { createServer } from 'node:http'
 import { startWorkers } from '../broadcast/workers.ts'
-import type { CompressionOption } from '../deflate/compression.ts'
+import { COMPRESSION_FLAGS, compressionOf } from './compression-flags.ts'
 import type { Flags, Values } from './flags.ts'
 import { UsageError } from './flags.ts'
 import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal, urlOf } from './listen.ts'
@@ -10,22 +10,11 @@ import { pageListener } from './page.ts'
 import { attachRoutes } from './routes.ts'
 
 const MAX_WORKERS = 1024
-const MAX_THRESHOLD = 2 ** 30
 
 export const SERVE_FLAGS = {
   ...LISTEN_FLAGS,
   workers: { value: 'N', help: 'worker processes that share the port', range: [1, MAX_WORKERS], fallback: 1 },
-  compression: {
-    value: 'MODE',
-    help: 'permessage-deflate on /echo and /people: shared, dedicated or off',
-    choices: ['shared', 'dedicated', 'off'],
-    fallback: 'off',
-  },
-  'compression-threshold': {
-    value: 'BYTES',
-    help: 'smaller messages are sent as they are (default 1024)',
-    range: [0, MAX_THRESHOLD],
-  },
+  ...COMPRESSION_FLAGS,
   'max-message': { ...MAX_MESSAGE_FLAG, help: 'the most bytes of one message (default: /echo 16777216, /chat 16384)' },
 } as const satisfies Flags
 
@@ -69,10 +58,6 @@ async function serveHere(values: Values): Promise<string> {
     await closeAll()
   })
   return listen(server, Number(values.port), String(values.host))
-}
-
-function compressionOf({ compression: mode, 'compression-threshold': threshold }: Values): CompressionOption {
-  return mode === 'shared' || mode === 'dedicated' ? { mode, threshold: numberOf(threshold) } : false
 }
 
 function numberOf(value: string | number | undefined): number | undefined {

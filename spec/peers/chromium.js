@@ -46,7 +46,7 @@ export async function run(report, { screenshot }) {
   }
   const title = `chromium ${browser.version()}`
   try {
-    await withServers(report, title, async (serve, echo) => {
+    await withServers(report, title, async (serve, echo, title) => {
       await checkWindows(report, title, browser, serve, screenshot)
       await report.check(`${title}: a page of another origin is refused by /chat and /echo, not by echo`, () =>
         checkForeignPage(browser, serve, echo)

@@ -8,6 +8,7 @@ import { bytesOf, CHAT_LIMIT, expectSame, MIB, NON_ASCII, SIZES, textOf, within 
  *
  * @typedef {object} Client
  * @property {string} protocol
+ * @property {string} extensions as the handshake agreed on them
  * @property {(data: string | Buffer) => void} send
  * @property {((parts: (string | Buffer)[], kind: 'text' | 'binary') => void) | undefined} [sendFragments] where the library can
  * @property {() => Promise<string | Buffer>} next the next message
@@ -59,6 +60,11 @@ export async function checkClient(report, title, open, serve, echo) {
   /** @type {(name: string, body: (open: Open) => Promise<void>) => Promise<void>} */
   const check = (name, body) => report.check(`${title}, ${name}`, () => withClients(open, body))
 
+  await check(serve.compresses ? 'both servers and the client agree to compress' : 'nothing is compressed', async open => {
+    for (const url of [serve.ws('/echo'), echo.ws('/')]) {
+      assert.match((await open(url)).extensions, serve.compresses ? /^permessage-deflate/ : /^$/)
+    }
+  })
   await checkEcho(check, 'serve /echo', serve.ws('/echo'))
   await checkEcho(check, 'echo', echo.ws('/any/path?and=query'))
   await check('echo: 16 MiB less 16 bytes come back', async open => {
@@ -79,7 +85,7 @@ export async function checkClient(report, title, open, serve, echo) {
  * @param {string} where
  * @param {string} url
  */
-async function checkEcho(check, where, url) {
+export async function checkEcho(check, where, url) {
   await check(`${where}: text of 0 bytes to 1 MiB comes back`, async open => {
     const client = await open(url)
     for (const size of SIZES) await roundTrip(client, textOf(size))

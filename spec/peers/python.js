@@ -18,8 +18,8 @@ export async function run(report) {
   const version = await versionOf(PYTHON)
   if (version === undefined) return report.skip('python websockets', `${PYTHON} has no package websockets; apt-get install python3-websockets`)
   const title = `python websockets ${version}`
-  await withServers(report, title, async (serve, echo) => {
-    const parameters = [SCRIPT, serve.host, echo.host]
+  await withServers(report, title, async (serve, echo, title) => {
+    const parameters = [SCRIPT, serve.host, echo.host, serve.compresses ? 'compressed' : 'plain']
     // Newer versions look for a proxy.
     const env = { ...process.env, NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' }
     const child = spawn(PYTHON, parameters, { stdio: ['ignore', 'pipe', 'pipe'], env })

@@ -1,6 +1,6 @@
 """The checks of the Python package websockets; prints each result as a line of JSON.
 
-python.py SERVE_HOST ECHO_HOST, the hosts with their ports. The last check asks for the end of both servers with a
+python.py SERVE_HOST ECHO_HOST compressed|plain, the hosts with their ports. The last check asks for the end of both servers with a
 line "terminate".
 """
 import asyncio
@@ -16,7 +16,7 @@ SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, MIB]
 CHAT_LIMIT = 16 * 1024
 NON_ASCII = "Grüße aus Köln, 東京, 🎉"
 
-SERVE_HOST, ECHO_HOST = sys.argv[1:3]
+SERVE_HOST, ECHO_HOST, MODE = sys.argv[1:4]
 SERVE, ECHO = f"ws://{SERVE_HOST}", f"ws://{ECHO_HOST}"
 
 CHECKS = []
@@ -120,6 +120,15 @@ def add_echo_checks(where, url):
             async with connect(url) as socket:
                 await within(socket.close(3000, reason))
                 expect_same((socket.close_code, socket.close_reason), (3000, reason))
+
+
+@check("both servers agree to compress, or neither does")
+async def _():
+    for url in [f"{SERVE}/echo", ECHO]:
+        async with connect(url) as socket:
+            # Where the list is kept changed with version 14.
+            extensions = socket.extensions if hasattr(socket, "extensions") else socket.protocol.extensions
+            expect_same([e.name for e in extensions], ["permessage-deflate"] if MODE == "compressed" else [])
 
 
 add_echo_checks("serve /echo", f"{SERVE}/echo")

@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util'
 import * as chromium from './chromium.js'
 import * as kore from './kore.js'
+import * as client from './our-client.js'
 import * as python from './python.js'
 import { Report } from './report.js'
 import { isBuilt } from './server.js'
@@ -15,7 +16,7 @@ import * as undici from './undici.js'
 import * as ws from './ws.js'
 
 /** @type {Record<string, { run(report: Report, options: { screenshot?: string | undefined }): Promise<void> }>} */
-const PEERS = { ws, undici, python, chromium, kore }
+const PEERS = { client, ws, undici, python, chromium, kore }
 
 const USAGE = 2
 /** Milliseconds after the last check in which everything that was opened has to be gone. */

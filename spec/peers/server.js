@@ -23,6 +23,8 @@ export class Server {
   #child
   #stderr = ''
   #asked = false
+  /** Whether it compresses with clients that offer that. */
+  compresses
   /** @type {Promise<[code: number | null, signal: string | null]>} */
   #exited
   /** `host:port`. */
@@ -30,6 +32,7 @@ export class Server {
 
   /** @param {string[]} parameters */
   constructor(parameters) {
+    this.compresses = parameters.includes('--compression')
     this.#child = spawn(process.execPath, [MAIN, ...parameters], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child.stderr.setEncoding('utf8').on('data', text => (this.#stderr += text))
     this.#exited = /** @type {Promise<any>} */ (once(this.#child, 'close'))
@@ -94,17 +97,34 @@ export class Server {
 }
 
 /**
- * Both kinds of server for one peer. Afterwards both must end as they should, which is a check of its own.
+ * Both kinds of server for one peer, twice: without compression, and compressing whatever they may, `serve` without
+ * context takeover and `echo` with. Afterwards both must end as they should, which is a check of its own.
  *
  * @param {import('./report.js').Report} report
  * @param {string} title
- * @param {(serve: Server, echo: Server) => Promise<void>} body
+ * @param {(serve: Server, echo: Server, title: string) => Promise<void>} body
  */
 export async function withServers(report, title, body) {
-  const servers = [new Server(['serve', '--port', '0', '--workers', '2']), new Server(['echo', '--port', '0'])]
+  await withPair(report, title, [], [], body)
+  const compressing = (/** @type {string} */ mode) => ['--compression', mode, '--compression-threshold', '0']
+  await withPair(report, `${title}, compressed`, compressing('shared'), compressing('dedicated'), body)
+}
+
+/**
+ * @param {import('./report.js').Report} report
+ * @param {string} title
+ * @param {string[]} serveFlags
+ * @param {string[]} echoFlags
+ * @param {(serve: Server, echo: Server, title: string) => Promise<void>} body
+ */
+async function withPair(report, title, serveFlags, echoFlags, body) {
+  const servers = [
+    new Server(['serve', '--port', '0', '--workers', '2', ...serveFlags]),
+    new Server(['echo', '--port', '0', ...echoFlags]),
+  ]
   try {
     const [serve, echo] = await Promise.all(servers.map(server => server.start()))
-    await body(serve, echo)
+    await body(serve, echo, title)
   } catch (error) {
     report.fail(`${title}: the run`, error instanceof Error ? (error.stack ?? error.message) : String(error))
   }

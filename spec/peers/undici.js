@@ -12,7 +12,7 @@ export async function run(report) {
   if (!found) return report.skip('undici', HOW_TO_INSTALL)
   const { title, module: undici } = found
 
-  await withServers(report, title, async (serve, echo) => {
+  await withServers(report, title, async (serve, echo, title) => {
     await report.check(`${title}, echo: a plain GET is told to upgrade (426)`, async () => {
       const { statusCode, headers, body } = await within(undici.request(echo.http('/')), 'the answer')
       await within(body.text(), "the answer's body")
@@ -55,6 +55,7 @@ function opener(undici) {
     })
     return {
       protocol: socket.protocol,
+      extensions: socket.extensions,
       send: data => socket.send(data),
       next: () => inbox.next('a message'),
       ping(payload) {

@@ -13,7 +13,7 @@ export async function run(report) {
   const { title } = found
   const open = opener(found.module.WebSocket)
 
-  await withServers(report, title, async (serve, echo) => {
+  await withServers(report, title, async (serve, echo, title) => {
     for (const [where, url] of [['serve /echo', serve.ws('/echo')], ['echo', echo.ws('/')]]) {
       await report.check(`${title}, ${where}: fragments come back as one message, pings between them included`, () =>
         withClients(open, connect => checkFragments(connect, url))
@@ -74,7 +74,7 @@ function opener(WebSocket) {
         reject(new Refused(response.statusCode))
       })
       socket.on('error', reject)
-      socket.on('open', () => resolve(Object.assign(client, { protocol: socket.protocol, port })))
+      socket.on('open', () => resolve(Object.assign(client, { protocol: socket.protocol, extensions: socket.extensions, port })))
     })
 }
 
