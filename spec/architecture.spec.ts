@@ -33,6 +33,8 @@ const DEV_DEPENDENCIES = ['@types/node', 'tap', 'typescript']
 const BUNDLED = ['bundleDependencies', 'bundledDependencies']
 const DEPENDENCIES = ['dependencies', 'optionalDependencies', 'peerDependencies', ...BUNDLED]
 const MAX_LINES = 400
+/** Constants, and the error for wrong options. */
+const SHARED_WITH_TESTER = ['opcode', 'close-code', 'misuse-error'].map(name => `lib/protocol/${name}.ts`)
 
 const nodesByText = new Map<string, ts.Node[]>()
 
@@ -100,6 +102,14 @@ const purity: Rule = tree =>
       return ts.isAwaitExpression(node) || node.kind === ts.SyntaxKind.AwaitKeyword ? ['await'] : []
     })
     return [...modules, ...names].map(name => `${path} has ${name}`)
+  })
+
+/** The tester has its own frames and handshakes: what it tests must not be what it tests with. */
+const apart: Rule = tree =>
+  sourcesOf(tree).flatMap(([path, text]) => {
+    if (!path.startsWith('lib/conformance/')) return []
+    const shared = filesImported(path, text).filter(file => !file.startsWith('lib/conformance/'))
+    return shared.filter(file => !SHARED_WITH_TESTER.includes(file)).map(file => `${path} imports ${file}`)
   })
 
 const acyclic: Rule = tree => {
@@ -262,6 +272,17 @@ t.test('protocol, handshake and the negotiation of deflate know no sockets, time
     ])
   }
   t.strictSame(purity({ 'lib/transport/a.ts': "import 'node:net'; await setTimeout(a)" }), [], 'transport may')
+})
+
+t.test('the conformance tester shares constants with what it tests, and nothing else', async t => {
+  holds(t, apart, [
+    file('lib/conformance/a.ts', "import './b.ts'; import '../protocol/opcode.ts'; import '../protocol/close-code.ts'"),
+    file('lib/conformance/deep/a.ts', "import '../../protocol/misuse-error.ts'; import '../b.ts'; import 'node:net'"),
+    file('lib/conformance/a.ts', "import '../protocol/endpoint.ts'", 'imports lib/protocol/endpoint.ts'),
+    file('lib/conformance/a.ts', "import type { A } from '../handshake/a.ts'", 'imports lib/handshake/a.ts'),
+    file('lib/conformance/wire/a.ts', "export * from '../../protocol/mask.ts'", 'imports lib/protocol/mask.ts'),
+    file('lib/cli/a.ts', "import '../protocol/endpoint.ts'"),
+  ])
 })
 
 t.test('no file imports itself in the end, not even its types', async t => {

@@ -37,6 +37,8 @@ t.test('the packed tarball', async t => {
     for (const entry of ['index', 'kore', 'protocol/index']) {
       for (const suffix of ['js', 'js.map', 'd.ts']) t.ok(paths.includes(`dist/${entry}.${suffix}`), `${entry}.${suffix}`)
     }
+    // Its maps would be a third of the package.
+    for (const name of ['index.js', 'index.d.ts', 'report/page.html']) t.ok(paths.includes(`dist/conformance/${name}`), name)
   })
 
   await writeFile(join(folder, 'package.json'), '{ "private": true }')
@@ -48,17 +50,17 @@ t.test('the packed tarball', async t => {
   })
 
   const printKinds = (from: string): string =>
-    `console.log(typeof ${from}[0].WebSocketServer, typeof ${from}[1].kore_websocket_handshake, typeof ${from}[2].Endpoint)`
-  const names = "['kore-ws', 'kore-ws/kore', 'kore-ws/protocol']"
+    `console.log(typeof ${from}[0].WebSocketServer, typeof ${from}[1].kore_websocket_handshake, typeof ${from}[2].Endpoint, typeof ${from}[3].runAgainstServer)`
+  const names = "['kore-ws', 'kore-ws/kore', 'kore-ws/protocol', 'kore-ws/conformance']"
 
   t.test('is imported by ES modules', async t => {
     const source = `const m = await Promise.all(${names}.map(name => import(name))); ${printKinds('m')}`
-    t.equal(await node('--input-type=module', '-e', source), 'function function function')
+    t.equal(await node('--input-type=module', '-e', source), 'function function function function')
   })
 
   t.test('is required by CommonJS, where Node can require ES modules', async t => {
     const source = `const m = ${names}.map(name => require(name)); ${printKinds('m')}`
-    t.equal(await node('--input-type=commonjs', '-e', source), 'function function function')
+    t.equal(await node('--input-type=commonjs', '-e', source), 'function function function function')
   })
 
   t.test('has types for every entry point, under the strictest settings', async t => {
@@ -66,6 +68,7 @@ t.test('the packed tarball', async t => {
       import { connect, HandshakeError, reconnecting, refuse, WebSocket, WebSocketServer, type Connection } from 'kore-ws'
       import { kore_websocket_send, WEBSOCKET_OP_TEXT, type KoreConnection } from 'kore-ws/kore'
       import { Endpoint, BufferedOutput, type EndpointSink } from 'kore-ws/protocol'
+      import { runAgainstServer, serveCases, type Results } from 'kore-ws/conformance'
       export const server = new WebSocketServer<{ user: string }>({
         accept: request => (request.headers.cookie === undefined ? refuse(401) : { data: { user: 'x' } }),
         message(socket, data) { const sent: boolean = socket.send(data); void [sent, socket.data.user] },
@@ -92,6 +95,8 @@ t.test('the packed tarball', async t => {
       browserLike.addEventListener('close', ({ code, wasClean }) => void [code.toFixed(), wasClean])
       const state: 0 | 1 | 2 | 3 = browserLike.readyState === WebSocket.OPEN ? browserLike.OPEN : 0
       void state
+      export const test = (): Promise<Results> => runAgainstServer('ws://localhost', { cases: ['1.*'], quick: true })
+      export const serve = async (): Promise<string> => (await serveCases({ port: 0 })).url
       // @ts-expect-error: there is no such option
       new WebSocketServer({ opne() {} })
       // @ts-expect-error: there is no such option

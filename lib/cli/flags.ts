@@ -6,10 +6,10 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** One flag with a value. */
+/** One flag. */
 export interface Flag {
-  /** What the value stands for, in the help. */
-  readonly value: string
+  /** What its value stands for, in the help; a flag without it is a switch, on or off. */
+  readonly value?: string
   readonly help: string
   /** For a whole number: its range. Without it the value is any text. */
   readonly range?: readonly [from: number, to: number]
@@ -20,36 +20,46 @@ export interface Flag {
 
 export type Flags = Readonly<Record<string, Flag>>
 
-/** The values given, or the defaults; undefined for a flag with neither. */
-export type Values = Readonly<Record<string, string | number | undefined>>
+/** What may stand on the command line without a name: one word. */
+export interface Operand {
+  /** Where it is found among the values, and how the help calls it in capitals. */
+  readonly name: string
+  readonly help: string
+}
+
+/** The values given, or the defaults; undefined for a flag with neither, true for a switch that is on. */
+export type Values = Readonly<Record<string, string | number | true | undefined>>
 
 /** What a command does when it is asked for help instead of being run. */
 export const HELP = Symbol('help')
 
-/** @throws UsageError for a flag that is not in the table, one without its value, or a value out of range */
-export function readFlags(flags: Flags, parameters: readonly string[]): Values | typeof HELP {
+/** @throws UsageError for a flag that is not in the table, one without its value, a value out of range, or a stray word */
+export function readFlags(flags: Flags, parameters: readonly string[], operand?: Operand): Values | typeof HELP {
   const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {
     help: { type: 'boolean', short: 'h' },
   }
-  for (const name of Object.keys(flags)) options[name] = { type: 'string' }
+  for (const [name, { value }] of Object.entries(flags)) options[name] = { type: value === undefined ? 'boolean' : 'string' }
   let given: Record<string, unknown>
+  let words: string[]
   try {
-    given = parseArgs({ args: [...parameters], options, allowPositionals: false }).values
+    ;({ values: given, positionals: words } = parseArgs({ args: [...parameters], options, allowPositionals: operand !== undefined }))
   } catch (error) {
     throw new UsageError(sentenceOf(error))
   }
   if (given.help === true) return HELP
-  const values: Record<string, string | number | undefined> = {}
+  if (words.length > 1) throw new UsageError(`There is one ${operand?.name.toUpperCase()} too many: ${JSON.stringify(words[1])}.`)
+  const values: Record<string, string | number | true | undefined> = operand === undefined ? {} : { [operand.name]: words[0] }
   for (const [name, flag] of Object.entries(flags)) {
     const value = given[name]
-    values[name] = typeof value === 'string' ? readValue(name, flag, value) : flag.fallback
+    values[name] = typeof value === 'string' ? readValue(name, flag, value) : value === true ? true : flag.fallback
   }
   return values
 }
 
-/** The lines of the help that list the flags. */
-export function describeFlags(flags: Flags): string {
-  const rows = Object.entries(flags).map(([name, flag]) => [`--${name} ${flag.value}`, describe(flag)] as const)
+/** The lines of the help that list the flags; an operand comes first. */
+export function describeFlags(flags: Flags, operand?: Operand): string {
+  const rows = Object.entries(flags).map(([name, flag]) => [`--${name} ${flag.value ?? ''}`.trimEnd(), describe(flag)] as const)
+  if (operand !== undefined) rows.unshift([operand.name.toUpperCase(), operand.help])
   const width = Math.max(...rows.map(([left]) => left.length))
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('')
 }

@@ -19,7 +19,7 @@ export const MAX_MESSAGE_FLAG = {
 /** Listens and returns the address as a URL. @throws UsageError where the system won't have it */
 export async function listen(server: Server, port: number, host: string): Promise<string> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(new UsageError(explain(error, port, host))))
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new UsageError(explainListening(error, port, host))))
     server.listen({ port, host }, resolve)
   })
   return urlOf(server.address() as AddressInfo)
@@ -29,7 +29,8 @@ export function urlOf({ address, port, family }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
-function explain(error: NodeJS.ErrnoException, port: number, host: string): string {
+/** A sentence about why a server can't listen. */
+export function explainListening(error: NodeJS.ErrnoException, port: number, host: string): string {
   if (error.code === 'EADDRINUSE') return `Port ${port} of ${host} is in use: choose another with --port.`
   if (error.code === 'EACCES') return `Port ${port} of ${host} is not allowed to this user: choose another with --port.`
   return `Can't listen on ${host}, port ${port}: ${error.message}.`

@@ -60,7 +60,7 @@ async function serveHere(values: Values): Promise<string> {
   return listen(server, Number(values.port), String(values.host))
 }
 
-function numberOf(value: string | number | undefined): number | undefined {
+function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined
 }
 

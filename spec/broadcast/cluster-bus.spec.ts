@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { BYTES_CHANNEL, clusterBus, relayBroadcasts } from '../../lib/broadcast/cluster-bus.ts'
 import type { Order } from '../fixtures/bus-worker.ts'
-import { Journal, within } from '../helpers/journal.ts'
+import { Journal } from '../helpers/journal.ts'
 
 // The worker is this project's TypeScript, or what it was compiled to: the same kind of file as this spec.
 const WORKER = fileURLToPath(import.meta.url).replace(/broadcast\/cluster-bus\.spec\.(ts|js)$/, 'fixtures/bus-worker.$1')
@@ -28,7 +28,7 @@ async function fork(t: Test, serialization: 'json' | 'advanced'): Promise<Proces
     worker.process.kill('SIGKILL')
     await once(worker, 'exit')
   })
-  await within(journal.until(`${worker.id} ready`), 'a worker', 20_000)
+  await journal.until(`${worker.id} ready`, 20_000)
   let orders = 0
   return {
     worker,

@@ -51,3 +51,20 @@ t.test('the help has a line for each flag, with its default', async t => {
     '',
   ])
 })
+
+const SWITCH: Flags = { ...FLAGS, quick: { help: 'less of it' } }
+const OPERAND = { name: 'url', help: 'where to' }
+
+t.test('a switch is on or not there, and has no value', async t => {
+  t.same(readFlags(SWITCH, []), { port: 8080, host: 'localhost', mode: 'off', size: undefined, quick: undefined })
+  t.same(readFlags(SWITCH, ['--quick', '--port=1']), { port: 1, host: 'localhost', mode: 'off', size: undefined, quick: true })
+  t.throws(() => readFlags(SWITCH, ['--quick=yes']), { name: 'UsageError', message: /--quick/ })
+  t.match(describeFlags(SWITCH), /\n {2}--quick {7}less of it\n/)
+})
+
+t.test('one word without a name, where the command takes one', async t => {
+  t.match(readFlags(FLAGS, ['--port', '1', 'ws://x'], OPERAND), { port: 1, url: 'ws://x' })
+  t.match(readFlags(FLAGS, [], OPERAND), { url: undefined })
+  t.throws(() => readFlags(FLAGS, ['a', 'b'], OPERAND), { name: 'UsageError', message: 'There is one URL too many: "b".' })
+  t.equal(describeFlags(FLAGS, OPERAND).split('\n')[0], '  URL           where to')
+})

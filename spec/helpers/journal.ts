@@ -18,14 +18,14 @@ export class Journal {
     return this.lines
   }
 
-  /** The lines, once one of them begins with `start`. */
-  async until(start: string): Promise<readonly string[]> {
+  /** The lines, once one of them begins with `start`; within `time` milliseconds. */
+  async until(start: string, time = PATIENCE): Promise<readonly string[]> {
     const fits = (line: string): boolean => line.startsWith(start)
-    if (!this.lines.some(fits)) await this.#wait(JSON.stringify(start), fits)
+    if (!this.lines.some(fits)) await this.#wait(JSON.stringify(start), fits, time)
     return this.lines
   }
 
-  #wait(what: string, isMet: (line: string) => boolean): Promise<void> {
+  #wait(what: string, isMet: (line: string) => boolean, time = PATIENCE): Promise<void> {
     const met = new Promise<void>(resolve => {
       const check = (line: string): void => {
         if (!isMet(line)) return
@@ -34,7 +34,7 @@ export class Journal {
       }
       this.#checks.add(check)
     })
-    return within(met, () => `${what}; so far ${JSON.stringify(this.lines.slice(-50)).slice(-2000)}`)
+    return within(met, () => `${what}; so far ${JSON.stringify(this.lines.slice(-50)).slice(-2000)}`, time)
   }
 }
 

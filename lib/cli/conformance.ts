@@ -1,0 +1,100 @@
+/** `kore-ws conformance`: the Autobahn-numbered cases against any server, or, as a server, with any client. */
+import {
+  formatTables,
+  HandshakeFailure,
+  runAgainstServer,
+  serveCases,
+  writeReports,
+  type Results,
+} from '../conformance/index.ts'
+import { MisuseError } from '../protocol/misuse-error.ts'
+import { UsageError, type Flags, type Operand, type Values } from './flags.ts'
+import { explainListening, LISTEN_FLAGS } from './listen.ts'
+import { ProgressLine } from './progress-line.ts'
+
+export const CONFORMANCE_OPERAND: Operand = { name: 'url', help: 'the server to test: ws://host:port/path, or wss:' }
+
+export const CONFORMANCE_FLAGS = {
+  serve: { help: 'be the server, and test the clients that come' },
+  ...LISTEN_FLAGS,
+  port: { ...LISTEN_FLAGS.port, help: 'with --serve: the port; 0 takes any free one', fallback: 9001 },
+  host: { ...LISTEN_FLAGS.host, help: 'with --serve: the address to listen on' },
+  cases: { value: 'LIST', help: 'the cases to run, such as 6.*,7.1.1', fallback: '*' },
+  exclude: { value: 'LIST', help: 'cases to leave out' },
+  quick: { help: '50 messages, not 1,000, in each of the compressed cases' },
+  jobs: { value: 'N', help: 'the most cases side by side', range: [1, 8], fallback: 8 },
+  agent: { value: 'NAME', help: "the server's name in the reports (default: its host and port)" },
+  report: { value: 'DIR', help: 'where the reports go', fallback: 'conformance-report' },
+  json: { help: 'prints the index as JSON, and the table to standard error' },
+} as const satisfies Flags
+
+export async function conformance(values: Values): Promise<void> {
+  if ((values.serve === true) === (values.url !== undefined)) {
+    throw new UsageError('kore-ws conformance needs either the URL of a server or --serve.')
+  }
+  try {
+    if (values.serve === true) await testClients(values)
+    else await testServer(values)
+  } catch (error) {
+    if (error instanceof MisuseError) throw new UsageError(`${error.message}.`)
+    if (error instanceof HandshakeFailure)
+      throw new UsageError(`There is no WebSocket server at ${values.url}: ${error.message}.`)
+    throw error
+  }
+}
+
+async function testServer(values: Values): Promise<void> {
+  const abort = new AbortController()
+  process.once('SIGINT', () => abort.abort())
+  const line = new ProgressLine(process.stderr)
+  const results = await runAgainstServer(String(values.url), {
+    ...selection(values),
+    agent: typeof values.agent === 'string' ? values.agent : undefined,
+    jobs: Number(values.jobs),
+    signal: abort.signal,
+    progress: progress => line.show(progress),
+  })
+  line.clear()
+  report(results, values)
+}
+
+/** Serves until a client asks for the end, or Ctrl-C. */
+async function testClients(values: Values): Promise<void> {
+  const [port, host] = [Number(values.port), String(values.host)]
+  const line = new ProgressLine(process.stderr)
+  const server = await serveCases({
+    ...selection(values),
+    port,
+    host,
+    progress: progress => line.show(progress),
+    updateReports: () => void writeReports(server.results, String(values.report)),
+  }).catch((error: unknown) => {
+    throw error instanceof MisuseError
+      ? error
+      : new UsageError(explainListening(error as NodeJS.ErrnoException, port, host))
+  })
+  const out = values.json === true ? process.stderr : process.stdout
+  out.write(
+    `kore-ws tests clients on ${server.url}: /getCaseCount, /runCase?case=1&agent=NAME, /updateReports?agent=NAME\n` +
+      '  Ctrl-C ends it\n'
+  )
+  await Promise.race([server.done, new Promise(resolve => process.once('SIGINT', resolve).once('SIGTERM', resolve))])
+  await server.close()
+  line.clear()
+  report(server.results, values)
+}
+
+function selection(values: Values): { cases: string[]; exclude: string[]; quick: boolean } {
+  const list = (value: unknown): string[] => (typeof value === 'string' ? value.split(',') : [])
+  return { cases: list(values.cases), exclude: list(values.exclude), quick: values.quick === true }
+}
+
+/** The table, the index, the files; and the exit code: 1 where a case failed. */
+function report(results: Results, values: Values): void {
+  const page = writeReports(results, String(values.report))
+  const text = `${formatTables(results)}report: ${page}\n`
+  if (values.json === true) process.stdout.write(`${JSON.stringify(results.index, null, 2)}\n`)
+  const out = values.json === true ? process.stderr : process.stdout
+  out.write(text)
+  if (results.failed.length > 0) process.exitCode = 1
+}

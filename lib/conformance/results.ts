@@ -1,0 +1,98 @@
+/** The results of one or several agents, in the order of the cases. */
+import { CASES } from './cases/index.ts'
+import { isFailed, type CaseResult } from './result.ts'
+
+/** Autobahn's index.json: agent, case, verdict. */
+export type Index = Readonly<Record<string, Readonly<Record<string, IndexEntry>>>>
+
+export interface IndexEntry {
+  readonly behavior: string
+  readonly behaviorClose: string
+  /** Milliseconds. */
+  readonly duration: number
+  readonly remoteCloseCode: number | null
+  /** The file with the details, beside index.json. */
+  readonly reportfile: string
+}
+
+const PLACES = new Map(CASES.map(({ id }, index) => [id, index]))
+
+export class Results {
+  readonly #agents = new Map<string, Map<string, CaseResult>>()
+  readonly #waiting = new Map<string, Set<(result: CaseResult) => void>>()
+
+  /** Takes the place of an earlier result of the same agent and case. */
+  add(result: CaseResult): void {
+    const cases = this.#agents.get(result.agent) ?? new Map<string, CaseResult>()
+    this.#agents.set(result.agent, cases.set(result.id, result))
+    const key = keyOf(result.agent, result.id)
+    for (const tell of this.#waiting.get(key) ?? []) tell(result)
+    this.#waiting.delete(key)
+  }
+
+  get agents(): string[] {
+    return [...this.#agents.keys()]
+  }
+
+  /** The results of an agent, or of all, in the order of the cases. */
+  list(agent?: string): CaseResult[] {
+    const agents = agent === undefined ? this.agents : [agent]
+    const results = agents.flatMap(name => [...(this.#agents.get(name)?.values() ?? [])])
+    return results.sort((one, other) => placeOf(one) - placeOf(other))
+  }
+
+  get(agent: string, id: string): CaseResult | undefined {
+    return this.#agents.get(agent)?.get(id)
+  }
+
+  /** Those that went wrong. */
+  get failed(): CaseResult[] {
+    return this.list().filter(isFailed)
+  }
+
+  /** Calls back with a result, now or when it is there; returns what stops the waiting. */
+  whenDone(agent: string, id: string, tell: (result: CaseResult) => void): () => void {
+    const result = this.get(agent, id)
+    if (result !== undefined) {
+      tell(result)
+      return () => {}
+    }
+    const key = keyOf(agent, id)
+    const waiting = this.#waiting.get(key) ?? new Set()
+    this.#waiting.set(key, waiting.add(tell))
+    return () => void waiting.delete(tell)
+  }
+
+  /** In the shape of Autobahn's index.json. */
+  get index(): Index {
+    return Object.fromEntries(
+      this.agents.map(agent => [
+        agent,
+        Object.fromEntries(this.list(agent).map(result => [result.id, entryOf(result)])),
+      ])
+    )
+  }
+}
+
+function entryOf(result: CaseResult): IndexEntry {
+  const { behavior, behaviorClose, duration, remoteCloseCode } = result
+  return { behavior, behaviorClose, duration, remoteCloseCode, reportfile: reportFileOf(result) }
+}
+
+/** The name that Autobahn gives the file of a case. */
+export function reportFileOf({ agent, id }: Pick<CaseResult, 'agent' | 'id'>): string {
+  const name = agent
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, ' ')
+    .trim()
+    .replaceAll(' ', '_')
+  return `${name}_case_${id.replaceAll('.', '_')}.json`
+}
+
+function placeOf({ id }: CaseResult): number {
+  return PLACES.get(id) ?? Infinity
+}
+
+function keyOf(agent: string, id: string): string {
+  return `${id} ${agent}`
+}

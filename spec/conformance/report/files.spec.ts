@@ -1,0 +1,57 @@
+import t from 'tap'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeReports } from '../../../lib/conformance/report/files.ts'
+import { Results } from '../../../lib/conformance/results.ts'
+import { resultOf } from '../result-of.ts'
+
+function resultsOf(...list: ReturnType<typeof resultOf>[]): Results {
+  const results = new Results()
+  for (const result of list) results.add(result)
+  return results
+}
+
+const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'))
+
+t.test('an index, a file for each case, a page; the folder is made', async t => {
+  const folder = join(t.testdir(), 'deep', 'er')
+  const results = resultsOf(resultOf('1.1.1'), resultOf('6.4.1', { behavior: 'NON-STRICT' }))
+  t.equal(writeReports(results, folder), join(folder, 'index.html'))
+  t.same(readdirSync(folder).sort(), ['index.html', 'index.json', 'some_case_1_1_1.json', 'some_case_6_4_1.json'])
+  t.same(readJson(join(folder, 'index.json')), results.index)
+  t.same(readJson(join(folder, 'some_case_6_4_1.json')), results.get('some', '6.4.1'))
+})
+
+t.test('other agents stay, and are on the page; the same one is replaced', async t => {
+  const folder = t.testdir()
+  writeReports(resultsOf(resultOf('1.1.1'), resultOf('1.1.2')), folder)
+  writeReports(resultsOf(resultOf('1.1.1', { agent: 'other' })), folder)
+  t.same(Object.keys(readJson(join(folder, 'index.json')) as object), ['some', 'other'])
+  const page = readFileSync(join(folder, 'index.html'), 'utf8')
+  t.ok(page.includes('"agents":["some","other"]'))
+  writeReports(resultsOf(resultOf('1.2.1')), folder)
+  t.match(readJson(join(folder, 'index.json')), { some: { '1.2.1': {} }, other: { '1.1.1': {} } })
+  t.same(Object.keys((readJson(join(folder, 'index.json')) as { some: object }).some), ['1.2.1'])
+})
+
+t.test('what is in the folder and can not be read is left out', async t => {
+  const wrong = [
+    'nonsense',
+    '[]',
+    'null',
+    '{"a":{"1.1.1":{}}}',
+    '{"a":{"1.1.1":{"reportfile":"../outside.json"}}}',
+    '{"a":null}',
+  ]
+  for (const text of wrong) {
+    const base = t.testdir({ 'outside.json': JSON.stringify(resultOf('1.1.1', { agent: 'a' })), inner: {} })
+    const folder = join(base, 'inner')
+    writeFileSync(join(folder, 'index.json'), text)
+    writeReports(resultsOf(resultOf('1.1.1')), folder)
+    t.same(Object.keys(readJson(join(folder, 'index.json')) as object), ['some'], text)
+  }
+  const folder = t.testdir({ 'index.json': '{"a":{"1.1.1":{"reportfile":"a.json"}}}', 'a.json': '{"behavior":"OK"}' })
+  writeReports(resultsOf(resultOf('1.1.1')), folder)
+  t.same(Object.keys(readJson(join(folder, 'index.json')) as object), ['some'], "another tool's report")
+  t.ok(existsSync(join(folder, 'a.json')))
+})
