@@ -6,6 +6,7 @@
  * What is not installed is skipped; spec/peers/install.sh installs it.
  */
 import { parseArgs } from 'node:util'
+import * as bun from './bun.js'
 import * as chromium from './chromium.js'
 import * as kore from './kore.js'
 import * as client from './our-client.js'
@@ -16,7 +17,7 @@ import * as undici from './undici.js'
 import * as ws from './ws.js'
 
 /** @type {Record<string, { run(report: Report, options: { screenshot?: string | undefined }): Promise<void> }>} */
-const PEERS = { client, ws, undici, python, chromium, kore }
+const PEERS = { client, ws, undici, bun, python, chromium, kore }
 
 const USAGE = 2
 /** Milliseconds after the last check in which everything that was opened has to be gone. */
