@@ -140,7 +140,9 @@ export class WireClient {
 
   #takeFrame(all: Buffer): number {
     const small = all.length < 2 ? 0 : all[1] & 0x7f
-    const header = small < 126 ? 2 : small === 126 ? 4 : 10
+    // A masked frame, which no server may send, has its key behind the length.
+    const key = all.length < 2 || all[1] <= 0x7f ? 0 : 4
+    const header = (small < 126 ? 2 : small === 126 ? 4 : 10) + key
     this.#needed = header
     if (all.length < header) return 0
     const length = small < 126 ? small : small === 126 ? all.readUInt16BE(2) : Number(all.readBigUInt64BE(2))
