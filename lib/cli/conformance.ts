@@ -74,11 +74,13 @@ async function testClients(values: Values): Promise<void> {
       : new UsageError(explainListening(error as NodeJS.ErrnoException, port, host))
   })
   const out = values.json === true ? process.stderr : process.stdout
+  // Before the announcement: who reads it may send a signal at once.
+  const ended = new Promise(resolve => process.once('SIGINT', resolve).once('SIGTERM', resolve))
   out.write(
     `kore-ws tests clients on ${server.url}: /getCaseCount, /runCase?case=1&agent=NAME, /updateReports?agent=NAME\n` +
       '  Ctrl-C ends it\n'
   )
-  await Promise.race([server.done, new Promise(resolve => process.once('SIGINT', resolve).once('SIGTERM', resolve))])
+  await Promise.race([server.done, ended])
   await server.close()
   line.clear()
   report(server.results, values)

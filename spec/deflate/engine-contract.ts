@@ -58,8 +58,8 @@ export function engineContract(t: Test, engine: Engine): void {
     }
   })
 
+  // Not with random ones: now and then what is left of one is a message with its tail, by chance.
   t.test('a message that is cut anywhere is refused', async t => {
-    const { below, text } = samples(t)
     // Each with the lengths at which it is whole with its tail: "He"; nothing; "H" and the four bytes of the tail.
     const messages: [compressed: Buffer, whole: number[]][] = [
       [bytes('f248cdc9c90700'), []],
@@ -67,15 +67,6 @@ export function engineContract(t: Test, engine: Engine): void {
       [bytes('000500faff48656c6c6f00'), [1, 6]],
       [bytes('f348cdc9c9070000'), []],
     ]
-    for (const strategy of [constants.Z_DEFAULT_STRATEGY, constants.Z_FIXED, constants.Z_HUFFMAN_ONLY]) {
-      for (let level = 1; level <= 9; level++) {
-        const options = { level, strategy, finishFlush: constants.Z_SYNC_FLUSH }
-        const message = deflateRawSync(text(20 + below(500)), options).subarray(0, -4)
-        // What does not get smaller is stored: the tail is a block of no bytes, or the last four of the block.
-        const isStored = (message[0] & 0b110) === 0
-        messages.push([message, isStored ? [1, message.length - 5] : []])
-      }
-    }
     for (const [compressed, whole] of messages) {
       const accepted: number[] = []
       for (let length = 0; length < compressed.length; length++) {

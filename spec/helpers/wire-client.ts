@@ -148,11 +148,16 @@ export class WireClient {
     const length = small < 126 ? small : small === 126 ? all.readUInt16BE(2) : Number(all.readBigUInt64BE(2))
     this.#needed = header + length
     if (all.length < this.#needed) return 0
-    const frame = this.#inflate({ first: all[0], payload: Buffer.from(all.subarray(header, header + length)) })
+    const frame = this.#inflate({ first: all[0], payload: unmasked(all.subarray(header, header + length), all.subarray(header - key, header)) })
     this.frames.push(frame)
     this.journal.add(all[1] > 0x7f ? 'a masked frame' : describe(frame))
     return header + length
   }
+}
+
+/** A copy of `payload`; the key is empty where nothing is masked. */
+function unmasked(payload: Buffer, key: Buffer): Buffer {
+  return Buffer.from(key.length === 0 ? payload : payload.map((byte, i) => byte ^ key[i % 4]))
 }
 
 /** A plain HTTP request to a port; its status, headers and body. */
