@@ -201,8 +201,10 @@ export function engineContract(t: Test, engine: Engine): void {
     t.ok(deflated.equals(copy), 'deflated')
     t.ok(large.equals(random), 'inflated')
     const small = inflate(bytes('f248cdc9c90700'))
-    t.ok(small.buffer.byteLength <= OWN_MEMORY_FROM)
-    t.ok(deflater.deflate(Buffer.from('another')).buffer.byteLength <= OWN_MEMORY_FROM)
+    // Where results are cut from Node's pool, that is what they hold: Node 26 adds 64 bytes to `Buffer.poolSize`.
+    const most = Math.max(OWN_MEMORY_FROM, Buffer.allocUnsafe(1).buffer.byteLength)
+    t.ok(small.buffer.byteLength <= most)
+    t.ok(deflater.deflate(Buffer.from('another')).buffer.byteLength <= most)
     const even = inflate(bomb(OWN_MEMORY_FROM))
     inflate(bytes('f248cdc9c90700'))
     t.ok(even.equals(Buffer.alloc(OWN_MEMORY_FROM)), 'from 64 KiB on')
