@@ -2,12 +2,16 @@
 import { createRequire } from 'node:module'
 import { DIST, SERVERS } from '../run/servers.js'
 
+/** The most that one read gives, in bytes. */
+export const READ_SIZE = 64 * 1024
+
 /** Servers that are libraries with a parser of their own in reach, and whether bufferutil is part of it. */
 const ADDON = { ws: false, 'ws+bufferutil': true }
 
 /**
  * @typedef {object} Contender
  * @property {string} name
+ * @property {(size: number) => Buffer} readMemory where a read of the contender's server lies
  * @property {(onMessage: (bytes: Buffer, start: number, end: number) => void) => (chunk: Buffer) => void} parser
  * @property {(binary: boolean) => Writer} serializer
  *
@@ -18,10 +22,14 @@ const ADDON = { ws: false, 'ws+bufferutil': true }
 
 /** @returns {Promise<Contender[]>} those that are installed */
 export async function contenders() {
-  const { Endpoint, FIN, Opcode, writeFrame, writeTextFrame } = await import(new URL('protocol/index.js', DIST).href)
+  const [{ Endpoint, FIN, Opcode, writeFrame, writeTextFrame }, readMemory] = await Promise.all([
+    import(new URL('protocol/index.js', DIST).href),
+    ownReadMemory(),
+  ])
 
   const koreWs = {
     name: 'kore-ws',
+    readMemory,
     parser(onMessage) {
       const onClose = (_code, reason) => {
         throw new Error(`kore-ws closed: ${reason}`)
@@ -40,6 +48,17 @@ export async function contenders() {
   }
   const peers = SERVERS.filter(({ name, missing }) => name in ADDON && missing() === undefined)
   return [koreWs, ...peers.map(({ name }) => wsContender(name, ADDON[name]))]
+}
+
+/** One receive buffer for all reads, in WebAssembly's memory, as `transport/receive-arena.ts` has it. */
+async function ownReadMemory() {
+  if (process.env.KORE_WS_PORTABLE === '1') return Buffer.allocUnsafeSlow
+  const [{ useSimd }, { createSimdMemory }] = await Promise.all(
+    ['protocol/mask.js', 'protocol/simd-xor.js'].map(file => import(new URL(file, DIST).href))
+  )
+  const { buffer, xor } = createSimdMemory(READ_SIZE)
+  useSimd(buffer, xor)
+  return size => Buffer.from(buffer, 0, size)
 }
 
 /** An Output whose memory is written over again and again, as a batch is once the kernel has taken it. */
@@ -70,6 +89,8 @@ function wsContender(name, addon) {
   const { Receiver, Sender } = loadWs(addon)
   return {
     name,
+    // ws keeps what it was given until a message is whole.
+    readMemory: Buffer.allocUnsafeSlow,
     parser(onMessage) {
       const receiver = new Receiver({ isServer: true })
       receiver.on('message', data => onMessage(data, 0, data.length))

@@ -1,8 +1,7 @@
 /** Parsers and serializers alone, in turns: frames a second of one process. */
 import { BINARY, maskedFrame, plainFrame, slotPayload, TEXT } from '../load/frames.js'
+import { READ_SIZE } from './contenders.js'
 
-/** As much as a read of a socket gives. */
-const CHUNK = 64 * 1024
 const WARM_UP_SHARE = 0.5
 
 /** @typedef {{ what: 'parse' | 'serialize', size: number, binary: boolean, rounds: number, seconds: number }} Job */
@@ -31,15 +30,20 @@ function repeat(pass, seconds) {
   return { messages, seconds: (performance.now() - from) / 1000, cpu: (user + system) / 1e6 }
 }
 
-/** As many frames as fit into a read, or one in several reads. Unmasking spoils the input, so all get a fresh copy. */
+/**
+ * As many frames as fit into a read, or one in several reads. Unmasking spoils the input, so each read is copied anew to
+ * where the contender's server has it.
+ */
 function parsing(contender, size, binary) {
   const opcode = binary ? BINARY : TEXT
-  const count = Math.max(1, Math.floor(CHUNK / (size + 8)))
+  const count = Math.max(1, Math.floor(READ_SIZE / (size + 8)))
   const payloads = Array.from({ length: count }, (_, slot) => slotPayload(slot, size, opcode))
   const stream = Buffer.concat(payloads.map(payload => maskedFrame(opcode, payload)))
-  const memory = Buffer.allocUnsafeSlow(stream.length)
-  const chunks = []
-  for (let at = 0; at < memory.length; at += CHUNK) chunks.push(memory.subarray(at, at + CHUNK))
+  const reads = []
+  for (let at = 0; at < stream.length; at += READ_SIZE) {
+    const read = stream.subarray(at, at + READ_SIZE)
+    reads.push({ read, memory: contender.readMemory(read.length) })
+  }
 
   let seen = 0
   let check = true
@@ -49,8 +53,10 @@ function parsing(contender, size, binary) {
   })
   const pass = () => {
     seen = 0
-    stream.copy(memory)
-    for (const chunk of chunks) parse(chunk)
+    for (const { read, memory } of reads) {
+      read.copy(memory)
+      parse(memory)
+    }
     if (seen !== count) throw new Error(`${contender.name} found ${seen} frames of ${count}`)
     return count
   }
@@ -61,7 +67,7 @@ function parsing(contender, size, binary) {
 
 function serializing(contender, size, binary) {
   const opcode = binary ? BINARY : TEXT
-  const count = Math.max(1, Math.floor(CHUNK / size))
+  const count = Math.max(1, Math.floor(READ_SIZE / size))
   const payloads = Array.from({ length: count }, (_, slot) => slotPayload(slot, size, opcode))
   const messages = binary ? payloads : payloads.map(payload => payload.toString('latin1'))
   const bytes = count * plainFrame(opcode, payloads[0]).length

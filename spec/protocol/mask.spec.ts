@@ -98,6 +98,43 @@ t.test('memory that the kernel does not reach is masked all the same, and withou
   t.strictSame([...view], Array(100).fill(0))
 })
 
+t.test('5.3: long payloads in plain memory: every rest and alignment, and not a byte more', async t => {
+  const below = random(t)
+  for (const length of [...LENGTHS.slice(0, 40).map(more => 1010 + more), 16_383, 16_384, 16_400, 32_768, 50_001]) {
+    for (const alignment of [0, 1, 7]) {
+      const view = noise(below, KERNELS.plain, alignment, length + 6)
+      const key = KEYS[length % KEYS.length]
+      const expected = naive(view, 3, length + 3, key)
+      xorInPlace(view, 3, length + 3, key)
+      if (Buffer.compare(view, expected) !== 0) t.fail(`${length} bytes at ${alignment}`)
+    }
+  }
+  t.pass('all as the naive loop does it')
+})
+
+t.test('long payloads in plain memory: one byte that is not ASCII is seen, wherever it is', async t => {
+  for (const length of [1024, 1031, 16_384 + 17, 40_000]) {
+    for (const place of [0, 15, 16, 1023, length - 17, length - 16, length - 1]) {
+      t.notOk(isPlainAscii(xorOfText(KERNELS.plain, 1, length, place)), `${place} of ${length}`)
+    }
+    t.ok(isPlainAscii(xorOfText(KERNELS.plain, 1, length, length)), `none of ${length}`)
+  }
+})
+
+t.test('without WebAssembly long payloads are masked all the same', async t => {
+  let asked = 0
+  const mask = await t.mockImport<typeof import('../../lib/protocol/mask.ts')>('../../lib/protocol/mask.ts', {})
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'WebAssembly')
+  t.teardown(() => void Object.defineProperty(globalThis, 'WebAssembly', { ...own }))
+  Object.defineProperty(globalThis, 'WebAssembly', { configurable: true, get: () => void asked++ })
+  for (const length of [1023, 1024, 20_000]) {
+    const view = new Uint8Array(length).fill(1)
+    mask.xorInPlace(view, 0, length, 0x01010101)
+    t.ok(view.every(byte => byte === 0), `${length} bytes`)
+  }
+  t.equal(asked, 1, 'asked once, when there is need')
+})
+
 t.test('8.1: 0x7f is ASCII and 0x80 is not, in each of the four bytes', async t => {
   for (const shift of [0, 8, 16, 24]) {
     t.ok(isPlainAscii(0x7f << shift))
