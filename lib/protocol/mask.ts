@@ -63,10 +63,15 @@ export function xorInPlace(bytes: Uint8Array, start: number, end: number, key: n
 
 function xorBlocks(kernel: SimdXor, bytes: Uint8Array, start: number, end: number, key: number): number {
   // The key turns every 4 bytes, so it fits behind whole blocks as it is.
-  const rest = end - ((end - start) & (SIMD_BLOCK - 1))
+  const rest = endOfBlocks(start, end)
   const offset = bytes.byteOffset
   const seen = kernel(offset + start, offset + rest, key) === 0 ? 0 : NOT_ASCII
   return seen | xorInPlace(bytes, rest, end, key)
+}
+
+/** Where the last whole block ends. */
+function endOfBlocks(start: number, end: number): number {
+  return end - ((end - start) & (SIMD_BLOCK - 1))
 }
 
 /** Where bytes are carried to, and the kernel that masks them there. */
@@ -87,7 +92,7 @@ function createCarrier(): Carrier | 'none' {
 }
 
 function xorCarried({ room, xor }: Carrier, bytes: Uint8Array, start: number, end: number, key: number): number {
-  const rest = end - ((end - start) & (SIMD_BLOCK - 1))
+  const rest = endOfBlocks(start, end)
   let seen = 0
   for (let at = start; at < rest; at += CARRIED) {
     const size = Math.min(CARRIED, rest - at)
