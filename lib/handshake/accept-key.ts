@@ -1,5 +1,5 @@
 /** Sec-WebSocket-Key and the Sec-WebSocket-Accept that answers it (RFC 6455, sections 4.1 and 4.2.2). */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
@@ -17,7 +17,7 @@ export function isKey(key: string): boolean {
 
 /** The accept value for a key. */
 export function acceptKey(key: string): string {
-  return createHash('sha1').update(key + GUID, 'latin1').digest('base64')
+  return hash('sha1', key + GUID, 'base64')
 }
 
 function isBase64Digit(unit: number): boolean {

@@ -74,6 +74,19 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 const WHOLE_TEXT = FIN | Opcode.text
 const WHOLE_BINARY = FIN | Opcode.binary
 
+/** A frame of which the pieces come one after another. */
+class FrameUnderWay {
+  first = 0
+  /** The message it belongs to; none for a control frame. */
+  into: MessageAssembler | MessageForwarder | undefined
+  /** The length that this message can't pass. */
+  most = 0
+  /** The length of the last message that came in pieces: another of that length gets its memory in one go. */
+  lastLength = 0
+  /** What has come of a control frame. */
+  control: Buffer = EMPTY
+}
+
 /** Also the FrameHandler of its own parser: no object more for each connection. */
 export class Endpoint {
   /** @internal Whether the parser has to stop in front of the next frame. */
@@ -94,14 +107,8 @@ export class Endpoint {
   #unread: Buffer | undefined
   /** The message under way, where it has more than one frame or a frame that has not all come. */
   #message: MessageAssembler | MessageForwarder | undefined
-  /** The frame under way: its first byte, the message it belongs to (none for a control frame), that message's bound. */
-  #first = 0
-  #into: MessageAssembler | MessageForwarder | undefined
-  #most = 0
-  /** The length of the last message that came in pieces: another of that length gets its memory in one go. */
-  #lastLength = 0
-  /** What has come of a control frame under way. */
-  #control: Buffer = EMPTY
+  /** The frame under way, or the last one that was. Made for the first that comes in pieces: few connections need it. */
+  #frame: FrameUnderWay | undefined
   /** The newest ping that is not answered yet, because earlier output still waits. */
   #owedPong: Buffer | undefined
   /** A message that is being decompressed elsewhere, or was and is to be handed over. */
@@ -303,8 +310,9 @@ export class Endpoint {
 
   /** @internal */
   onFrameStart(first: number, length: number): void {
-    this.#first = first
-    this.#into = undefined
+    const frame = (this.#frame ??= new FrameUnderWay())
+    frame.first = first
+    frame.into = undefined
     if ((first & CONTROL_BIT) !== 0) return
     const opcode = (first & OPCODE_BITS) as DataOpcode | typeof Opcode.continuation
     let message = this.#message
@@ -315,36 +323,40 @@ export class Endpoint {
       message = this.#message = this.#beginMessage(opcode, (first & RSV1) !== 0)
     }
     message.expect(length)
-    this.#into = message
-    this.#most = (first & FIN) === 0 ? message.limit : message.length + length
+    frame.into = message
+    frame.most = (first & FIN) === 0 ? message.limit : message.length + length
   }
 
   /** @internal */
   onFramePiece(bytes: Buffer, start: number, end: number, ascii: boolean): void {
-    if (this.#into === undefined) {
-      this.#control = Buffer.concat([this.#control, bytes.subarray(start, end)])
+    const frame = this.#frame as FrameUnderWay
+    if (frame.into === undefined) {
+      frame.control = Buffer.concat([frame.control, bytes.subarray(start, end)])
     } else {
       // Only a frame that ends the message tells how long it will be.
-      const likely = (this.#first & FIN) === 0 ? 0 : this.#lastLength
-      this.#into.append(bytes, start, end, ascii, this.#most, likely)
+      const likely = (frame.first & FIN) === 0 ? 0 : frame.lastLength
+      frame.into.append(bytes, start, end, ascii, frame.most, likely)
     }
   }
 
   /** @internal */
   onFrameEnd(): void {
-    const message = this.#into
+    const frame = this.#frame
+    // It may all be over since the last piece.
+    if (frame === undefined) return
+    const message = frame.into
     if (message === undefined) {
-      const control = this.#control
-      this.#control = EMPTY
-      this.#onControl(this.#first & OPCODE_BITS, control, 0, control.length)
-    } else if ((this.#first & FIN) !== 0) {
-      this.#message = this.#into = undefined
+      const { control } = frame
+      frame.control = EMPTY
+      this.#onControl(frame.first & OPCODE_BITS, control, 0, control.length)
+    } else if ((frame.first & FIN) !== 0) {
+      this.#message = frame.into = undefined
       if (message instanceof MessageForwarder) {
         message.finish()
         return
       }
       const bytes = message.finish()
-      this.#lastLength = bytes.length
+      frame.lastLength = bytes.length
       if (message.compressed) this.#inflate(message.opcode, bytes, 0, bytes.length)
       else this.#sink.onMessage(message.opcode, bytes, 0, bytes.length, message.ascii, false)
     }
@@ -476,11 +488,10 @@ export class Endpoint {
     this.#state = TRANSITIONS[this.#state][event][0]
     this.halted = true
     this.#closeWaits = false
-    this.#unread = this.#message = this.#into = this.#owedPong = this.#inflating = undefined
+    this.#unread = this.#message = this.#frame = this.#owedPong = this.#inflating = undefined
     this.#queue?.drop()
     this.#compression?.compressor?.close()
     this.#compression?.decompressor.close()
-    this.#control = EMPTY
     this.#sink.onClose(code, reason, violation)
   }
 

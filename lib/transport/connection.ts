@@ -57,7 +57,8 @@ export class Connection<Data = unknown> {
   /** Made when something has to happen in time: an idle connection without a limit has none. */
   #deadline: Deadline | undefined
   readonly #role: 'server' | 'client'
-  #idleTime: number
+  /** Set where it differs from the limit's: Infinity would cost each connection a number on the heap. */
+  #idleTime: number | undefined
   #activeAt = 0
   /** Turns of the heartbeat without a byte from the peer. */
   #silence = 0
@@ -85,7 +86,6 @@ export class Connection<Data = unknown> {
     this.#limits = setup.limits
     this.#hub = setup.hub
     this.#heartbeat = setup.heartbeat
-    this.#idleTime = setup.limits.idleTime
     this.#closingTime = setup.limits.closingTime
     this.#outbox = new Outbox(setup.transport, this)
     this.#endpoint = new Endpoint(this, this.#outbox, {
@@ -129,7 +129,7 @@ export class Connection<Data = unknown> {
 
   /** Milliseconds without a byte in or out after which the connection is closed with 1001; Infinity for never. */
   get idleTime(): number {
-    return this.#idleTime
+    return this.#idleTime ?? this.#limits.idleTime
   }
 
   set idleTime(milliseconds: number) {
@@ -488,7 +488,7 @@ export class Connection<Data = unknown> {
       this.terminate('close-timeout')
       return
     }
-    const left = this.#activeAt + this.#idleTime - coarseNow()
+    const left = this.#activeAt + this.idleTime - coarseNow()
     if (left > 0) this.#setDeadline(left)
     else this.fail(CloseCode.goingAway, 'idle')
   }
@@ -672,7 +672,7 @@ export class Connection<Data = unknown> {
 
   #watchIdle(): void {
     this.#activeAt = coarseNow()
-    this.#setDeadline(this.#idleTime)
+    this.#setDeadline(this.idleTime)
   }
 
   /**
