@@ -22,6 +22,18 @@ t.test('takeOver switches timeouts and delays off, where there are any', async t
   takeOver(new PassThrough())
 })
 
+t.test('takeOver leaves to others what they listen to, and to sockets that may not be half open what they need', async t => {
+  for (const allowHalfOpen of [true, false]) {
+    const socket = new Socket({ allowHalfOpen })
+    t.teardown(() => socket.destroy())
+    const own = socket.listeners('end')
+    const ofOthers = (): void => {}
+    socket.on('end', ofOthers)
+    takeOver(socket)
+    t.strictSame(socket.listeners('end'), allowHalfOpen ? [ofOthers] : [...own, ofOthers], `${allowHalfOpen}`)
+  }
+})
+
 t.test('a refusal goes out as a whole response, and our side ends', async t => {
   const transport = new MemoryTransport()
   refuseUpgrade(transport, refuse(403, { headers: { 'x-why': 'no' }, body: 'Go away.\n' }), LONG)
