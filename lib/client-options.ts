@@ -12,6 +12,7 @@ import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './t
 import type { Message } from './transport/message.ts'
 import { checkTls, type TlsOptions } from './transport/open-socket.ts'
 import { checkProxy, type ProxyOption, type ProxySource } from './transport/proxy-option.ts'
+import { resolveSlowReceivers, type SlowReceiverOptions, type SlowReceivers } from './transport/slow-receiver.ts'
 
 export interface ConnectOptions {
   /**
@@ -38,8 +39,10 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds until the connection has to be open, redirects and all; Infinity for no limit. Default 10,000. */
   readonly timeout?: number | undefined
-  /** As the server's; `timeout` stands in for `handshakeTime`. */
-  readonly limits?: Omit<LimitOptions, 'handshakeTime'> | undefined
+  /** As the server's, but for those of the handshake: `timeout` stands in for `handshakeTime`. */
+  readonly limits?: Omit<LimitOptions, (typeof OF_SERVERS)[number]> | undefined
+  /** As the server's. */
+  readonly slowReceivers?: SlowReceiverOptions | undefined
   /** permessage-deflate (RFC 7692) to offer, as the server's option of this name. Default true: 'shared'. */
   readonly compression?: CompressionOption | undefined
   /** As the server's. */
@@ -70,6 +73,7 @@ export interface ConnectPlan extends Pick<ConnectOptions, (typeof CALLBACKS)[num
   readonly signal: AbortSignal | undefined
   readonly timeout: number
   readonly limits: Limits
+  readonly slowReceivers: SlowReceivers | undefined
   readonly compression: CompressionSettings | undefined
   readonly heartbeat: HeartbeatTimes | undefined
   readonly tls: TlsOptions | undefined
@@ -83,8 +87,11 @@ const DEFAULT_TIMEOUT = 10_000
 
 const CALLBACKS = ['message', 'drain', 'close', 'error'] as const
 const OF_REQUEST = ['protocols', 'headers', 'origin', 'signal', 'timeout']
-const OF_CONNECTION = ['limits', 'compression', 'heartbeat', 'tls', 'agent', 'socketPath', 'proxy', 'redirects']
+const OF_CONNECTION = ['limits', 'slowReceivers', 'compression', 'heartbeat', 'tls', 'agent', 'socketPath', 'proxy', 'redirects']
 const NAMES: readonly string[] = [...CALLBACKS, ...OF_REQUEST, ...OF_CONNECTION]
+
+/** Limits of the handshake, which a client has none of. */
+const OF_SERVERS = ['handshakeBytes', 'handshakeTime'] as const
 
 /** What an option can't be given together with. */
 const EXCLUSIVE = [
@@ -121,6 +128,7 @@ export function checkConnectOptions(options: ConnectOptions): ConnectPlan {
     signal: checkSignal(options.signal),
     timeout: checkAmount('timeout', timeout, 'milliseconds'),
     limits: checkLimits(options.limits),
+    slowReceivers: resolveSlowReceivers(options.slowReceivers),
     compression: resolveCompression(options.compression === undefined ? true : options.compression),
     heartbeat: resolveHeartbeat(options.heartbeat),
     tls: checkTls('tls', options.tls),
@@ -150,7 +158,8 @@ function checkSignal(signal: unknown): AbortSignal | undefined {
 }
 
 function checkLimits(limits: LimitOptions | undefined): Limits {
-  if (Object(limits).handshakeTime !== undefined) throw invalid('limits.handshakeTime is for servers: use timeout')
+  const name = OF_SERVERS.find(name => Object(limits)[name] !== undefined)
+  if (name !== undefined) throw invalid(`limits.${name} is for servers${name === 'handshakeTime' ? ': use timeout' : ''}`)
   return resolveLimits(limits)
 }
 

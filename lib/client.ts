@@ -107,7 +107,7 @@ function handshake(
   handlers: ConnectionHandlers<Connection>,
   attempt: Attempt
 ): Promise<Established | PlainAnswer> {
-  const { protocols, origin, headers, agent, socketPath, tls, limits, compression, heartbeat, redirects } = plan
+  const { protocols, origin, headers, agent, socketPath, tls, limits, slowReceivers, compression, heartbeat, redirects } = plan
   const extensions = compression === undefined ? '' : formatOffer(compression)
   const request = formatRequest(target, { protocols, origin, headers, extensions })
   return dial<Established>({
@@ -123,6 +123,7 @@ function handshake(
         transport,
         handlers,
         limits,
+        slowReceivers,
         protocol: agreement.protocol,
         extensions: String(response.headers['sec-websocket-extensions'] ?? ''),
         compression: agreedCompression(agreement, compression, response),

@@ -39,6 +39,7 @@ import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers } from './transport/connection-setup.ts'
 import { checkPayload, type Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
+import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
 import { checkPath, routerOf, type UpgradeListener } from './transport/upgrade-router.ts'
 
@@ -92,7 +93,7 @@ export function kore_websocket_handshake(
   // A client that went away meanwhile is forgotten.
   if (!isOpen(request)) return
   try {
-    const offer = readRequest(request, config.websocket_origins)
+    const offer = readRequest(request, config.websocket_origins, config.limits.handshakeBytes)
     if (offer instanceof Refusal) {
       answer(request, offer)
       return
@@ -184,7 +185,7 @@ export function kore_connection_disconnect(c: KoreConnection): void {
 export function kore_shutdown(code: number = CloseCode.goingAway, timeout = config.limits.closingTime): Promise<void> {
   for (const c of live) c.websocket?.closeWithin(timeout, code)
   for (const connection of lingering) connection.closeWithin(timeout, code)
-  return isQuiet() ? Promise.resolve() : new Promise(resolve => onQuiet.push(resolve))
+  return isQuiet() ? Promise.resolve() : stayAlive(new Promise(resolve => onQuiet.push(resolve)))
 }
 
 /**

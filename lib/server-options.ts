@@ -11,6 +11,7 @@ import { MisuseError, show } from './protocol/misuse-error.ts'
 import type { Connection } from './transport/connection.ts'
 import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
 import type { Message } from './transport/message.ts'
+import { resolveSlowReceivers, type SlowReceiverOptions, type SlowReceivers } from './transport/slow-receiver.ts'
 import { checkPath } from './transport/upgrade-router.ts'
 
 /** What an `accept` callback is asked about. */
@@ -62,6 +63,8 @@ export interface ServerOptions<Data> {
    */
   readonly error?: ((socket: Connection<Data> | null, error: unknown) => void) | undefined
   readonly limits?: LimitOptions | undefined
+  /** What becomes of messages for a peer that takes them too slowly. Default: its connection is dropped. */
+  readonly slowReceivers?: SlowReceiverOptions | undefined
   /**
    * permessage-deflate (RFC 7692) with clients that offer it. true or 'shared': no memory for a connection; 'dedicated':
    * better compression, for memory of each connection; an object: choices in detail. Default false.
@@ -74,15 +77,16 @@ export interface ServerOptions<Data> {
 }
 
 /** The options as a server uses them. */
-export interface CheckedOptions<Data> extends Omit<ServerOptions<Data>, 'compression' | 'heartbeat' | 'limits' | 'protocols'> {
+export interface CheckedOptions<Data> extends Omit<ServerOptions<Data>, 'compression' | 'heartbeat' | 'limits' | 'protocols' | 'slowReceivers'> {
   readonly heartbeat: HeartbeatTimes | undefined
   readonly compression: CompressionSettings | undefined
   readonly limits: Limits
+  readonly slowReceivers: SlowReceivers | undefined
   readonly protocols: readonly string[]
 }
 
 const CALLBACKS = ['accept', 'open', 'message', 'drain', 'close', 'error'] as const
-const NAMES: readonly string[] = [...CALLBACKS, 'path', 'origins', 'protocols', 'limits', 'compression', 'heartbeat', 'bus']
+const NAMES: readonly string[] = [...CALLBACKS, 'path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus']
 
 /** @throws MisuseError `invalid-option`, naming the option and what it may be */
 export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions<Data> {
@@ -104,6 +108,7 @@ export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions
     origins: checkOriginPolicy(options.origins),
     protocols: [...protocols] as string[],
     limits: resolveLimits(options.limits),
+    slowReceivers: resolveSlowReceivers(options.slowReceivers),
     compression: resolveCompression(options.compression === undefined ? false : options.compression),
     heartbeat: resolveHeartbeat(options.heartbeat),
   }

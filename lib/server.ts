@@ -24,6 +24,7 @@ import { Heartbeat } from './transport/heartbeat.ts'
 import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
+import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
 import { checkPath, routerOf } from './transport/upgrade-router.ts'
 
@@ -100,9 +101,12 @@ export class WebSocketServer<Data = unknown> {
     if (this.#http !== undefined || this.#closing !== undefined) {
       throw new MisuseError('invalid-state', 'listen can be called once, and not after close')
     }
-    const time = finite(this.#options.limits.handshakeTime)
+    const { handshakeTime, handshakeBytes } = this.#options.limits
+    const time = finite(handshakeTime)
+    // Node refuses at this many, and counts less than `readRequest` does: the rest is refused there.
+    const maxHeaderSize = Math.min(handshakeBytes + 1, Number.MAX_SAFE_INTEGER)
     const http = createServer(
-      { headersTimeout: time, requestTimeout: time, connectionsCheckingInterval: Math.max(50, Math.min(1000, time / 4)) },
+      { maxHeaderSize, headersTimeout: time, requestTimeout: time, connectionsCheckingInterval: Math.max(50, Math.min(1000, time / 4)) },
       answerPlainRequest
     )
     this.#http = http
@@ -184,7 +188,7 @@ export class WebSocketServer<Data = unknown> {
     this.#checkQuiet()
     // Requests that never end would keep the HTTP server open.
     http?.closeAllConnections()
-    await quiet
+    await stayAlive(quiet)
     await stopped
     this.#broadcaster.close()
   }
@@ -201,7 +205,7 @@ export class WebSocketServer<Data = unknown> {
     }
     const { accept, origins } = this.#options
     try {
-      const offer = readRequest(request, origins)
+      const offer = readRequest(request, origins, this.#options.limits.handshakeBytes)
       if (offer instanceof Refusal) {
         this.#refuse(socket, offer)
         return
@@ -277,6 +281,7 @@ export class WebSocketServer<Data = unknown> {
       transport: socket,
       handlers: this.#handlers,
       limits: this.#options.limits,
+      slowReceivers: this.#options.slowReceivers,
       hub: this.#broadcaster,
       heartbeat: this.#heartbeat,
       protocol,

@@ -6,7 +6,7 @@ import { resolveLimits } from '../lib/limits.ts'
 import { resolveHeartbeat } from '../lib/transport/heartbeat.ts'
 
 const NAMES = [
-  ...['message', 'drain', 'close', 'error', 'protocols', 'headers', 'origin', 'signal', 'timeout', 'limits'],
+  ...['message', 'drain', 'close', 'error', 'protocols', 'headers', 'origin', 'signal', 'timeout', 'limits', 'slowReceivers'],
   ...['compression', 'heartbeat', 'tls', 'agent', 'socketPath', 'proxy', 'redirects'],
 ]
 
@@ -22,6 +22,7 @@ t.test('every option may be left out, or be undefined: that is its default', asy
     signal: undefined,
     timeout: 10_000,
     limits: resolveLimits(),
+    slowReceivers: undefined,
     compression: resolveCompression(true),
     heartbeat: resolveHeartbeat(),
     tls: undefined,
@@ -44,7 +45,7 @@ t.test('every option, as it may be', async t => {
   const given: ConnectOptions = {
     ...{ message: callback, drain: callback, close: callback, error: callback },
     ...{ protocols, headers, origin: 'null', signal, timeout: Infinity, limits: { messageBytes: 5 }, tls, redirects: 3 },
-    ...{ compression: false, heartbeat: false },
+    ...{ compression: false, heartbeat: false, slowReceivers: { send: 'wait', broadcast: 'drop-newest' } },
   }
   const plan = checkConnectOptions(given)
   const absent = { agent: undefined, socketPath: undefined, proxy: undefined, compression: undefined, heartbeat: undefined }
@@ -78,7 +79,8 @@ t.test('each option, wrong: misuse that names it', async t => {
     signal: [null, 5, {}, { aborted: false }, new AbortController()],
     timeout: notAmounts,
     redirects: notAmounts,
-    limits: [null, 5, 'text', { no: 1 }, { messageBytes: -1 }, { handshakeTime: 5 }, { handshakeTime: Infinity }],
+    limits: [null, 5, 'text', { no: 1 }, { messageBytes: -1 }, { handshakeTime: 5 }, { handshakeTime: Infinity }, { handshakeBytes: 5 }],
+    slowReceivers: [null, 5, 'close', { send: 'drop' }, { broadcast: 'wait' }, { no: 'close' }],
     tls: [null, 5, 'text', { socket: {} }, { host: 'a' }, { port: 1 }, { path: '/a' }, { ALPNProtocols: ['h2'] }],
     agent: [null, 5, 'text', {}, false],
     socketPath: [null, '', 5, {}],
@@ -98,8 +100,12 @@ t.test('each option, wrong: misuse that names it', async t => {
   t.throws(() => checkConnectOptions({ proxy }), { code: 'invalid-header' })
 })
 
-t.test('limits.handshakeTime may be undefined', async t => {
-  t.strictSame(checkConnectOptions({ limits: { handshakeTime: undefined } as object }).limits, resolveLimits())
+t.test('limits of the handshake may be undefined', async t => {
+  for (const name of ['handshakeTime', 'handshakeBytes']) {
+    t.strictSame(checkConnectOptions({ limits: { [name]: undefined } as object }).limits, resolveLimits())
+    const message = new RegExp(`^limits\\.${name} is for servers`)
+    t.throws(() => checkConnectOptions({ limits: { [name]: 1 } as object }), { code: 'invalid-option', message })
+  }
 })
 
 t.test('options that exclude each other', async t => {

@@ -4,7 +4,7 @@ import { DOORS, dialled, MESSAGE_BYTES, type Door, type Entrance } from './helpe
 import { Takeover } from './helpers/deflated.ts'
 import { bytes, closeFrame, frame, masked } from './helpers/frames.ts'
 import { Journal, turn, within } from './helpers/journal.ts'
-import { CLIENT_KEY, type HandshakeParts } from './helpers/raw-client.ts'
+import { CLIENT_KEY, handshakeText, type HandshakeParts } from './helpers/raw-client.ts'
 import type { WireClient } from './helpers/wire-client.ts'
 
 /** What a behaviour is tried with. */
@@ -241,6 +241,27 @@ const BEHAVIOURS: Readonly<Record<string, (visit: Visit) => Promise<void>>> = {
     await heard.reach(2)
     await turn()
     t.strictSame(heard.lines, ['text a', ended(1006)])
+  },
+
+  async 'a request of 16 KiB is taken, one of a byte more is 431, at the same byte everywhere'({ t, stranger, heard }) {
+    const size = handshakeText({ headers: { 'x-more': '' } }).length
+    for (const [more, status] of [[0, 101], [1, 431], [30_000, 431]] as const) {
+      const client = await stranger()
+      const answer = await client.handshake({ headers: { 'x-more': 'x'.repeat(16 * 1024 - size + more) } })
+      t.equal(answer.status, status, `${more}`)
+      client.socket.destroy()
+    }
+    t.notOk(heard.lines.some(line => line.startsWith('text')))
+  },
+
+  async 'a flood of pings ends with 1008, and nobody else notices'({ t, client, heard, ended }) {
+    const [loud, other] = [await client(), await client()]
+    loud.send(...Array.from({ length: 1001 }, () => frame(PING)))
+    await loud.journal.until('end')
+    t.match(loud.journal.lines.slice(-2), ['close 1008 more pings and pongs a second than the limit', 'end'])
+    other.send(frame(TEXT, 'here'))
+    t.strictSame(await other.lines(1), ['text here'])
+    await heard.until(ended(1008))
   },
 
   async 'shut down: every client gets 1001, and it is done when all are gone'({ t, client, entrance, heard, ended }) {

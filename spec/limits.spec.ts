@@ -4,12 +4,22 @@ import { MisuseError } from '../lib/protocol/misuse-error.ts'
 
 const DEFAULTS = {
   messageBytes: 16 * 1024 * 1024,
+  retainedBytes: 18 * 1024 * 1024 + 1024,
   queuedBytes: 16 * 1024 * 1024,
+  pendingMessages: 16,
+  controlFrames: 1000,
+  handshakeBytes: 16 * 1024,
   handshakeTime: 10_000,
   closingTime: 10_000,
+  lifetime: Infinity,
   idleTime: Infinity,
 }
 const NAMES = Object.keys(DEFAULTS) as (keyof LimitOptions)[]
+const UNITS: Partial<Record<keyof LimitOptions, string>> = {
+  pendingMessages: 'messages',
+  controlFrames: 'control frames a second',
+  lifetime: 'milliseconds',
+}
 
 t.test('what is left out, or undefined, has its default', async t => {
   t.strictSame(resolveLimits(), DEFAULTS)
@@ -21,8 +31,27 @@ t.test('what is left out, or undefined, has its default', async t => {
 t.test('whole numbers and Infinity are allowed, for each limit', async t => {
   for (const name of NAMES) {
     for (const value of [0, 1, 12_345, Number.MAX_SAFE_INTEGER, Infinity]) {
-      t.strictSame(resolveLimits({ [name]: value }), { ...DEFAULTS, [name]: value }, `${name} ${value}`)
+      const { retainedBytes, ...rest } = resolveLimits({ [name]: value })
+      const { retainedBytes: fallback, ...others } = { ...DEFAULTS, [name]: value }
+      t.strictSame(rest, name === 'retainedBytes' ? others : { ...others, [name]: value }, `${name} ${value}`)
+      if (name !== 'messageBytes') t.equal(retainedBytes, fallback, `${name} ${value}`)
     }
+  }
+})
+
+t.test('retainedBytes follows messageBytes, so that a message within that always fits', async t => {
+  for (const [messageBytes, retainedBytes] of [
+    [0, 1024],
+    [1, 1026],
+    [8, 1033],
+    [9, 1035],
+    [1_000_000, 1_126_024],
+    [Number.MAX_SAFE_INTEGER, Infinity],
+    [Infinity, Infinity],
+  ]) {
+    t.equal(resolveLimits({ messageBytes }).retainedBytes, retainedBytes, `${messageBytes}`)
+    t.equal(resolveLimits({ messageBytes, retainedBytes: undefined }).retainedBytes, retainedBytes, `${messageBytes}`)
+    t.equal(resolveLimits({ messageBytes, retainedBytes: 5 }).retainedBytes, 5, 'unless it is given')
   }
 })
 
@@ -40,7 +69,7 @@ t.test('anything else is misuse that names the limit, its unit and the value', a
     [{}, '{}'],
   ]
   for (const name of NAMES) {
-    const unit = name.endsWith('Time') ? 'milliseconds' : 'bytes'
+    const unit = UNITS[name] ?? (name.endsWith('Time') ? 'milliseconds' : 'bytes')
     for (const [value, shown] of wrong) {
       const sentence = `limits.${name} must be a whole number of ${unit}, 0 or more, or Infinity, and not ${shown}`
       t.throws(() => resolveLimits({ [name]: value }), new MisuseError('invalid-option', sentence))

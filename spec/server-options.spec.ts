@@ -4,10 +4,10 @@ import { checkOptions, type ServerOptions } from '../lib/server-options.ts'
 import { WebSocketServer } from '../lib/server.ts'
 import { FakeBus } from './helpers/fake-bus.ts'
 
-const NAMES = ['accept', 'open', 'message', 'drain', 'close', 'error', 'path', 'origins', 'protocols', 'limits', 'compression', 'heartbeat', 'bus'] as const
+const NAMES = ['accept', 'open', 'message', 'drain', 'close', 'error', 'path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus'] as const
 
 t.test('every option may be left out, or be undefined: that is its default', async t => {
-  const defaults = { protocols: [], limits: resolveLimits(), compression: undefined }
+  const defaults = { protocols: [], limits: resolveLimits(), slowReceivers: undefined, compression: undefined }
   t.match(checkOptions({}), defaults)
   t.match(checkOptions(Object.fromEntries(NAMES.map(name => [name, undefined]))), defaults)
   t.equal(checkOptions({}).origins, undefined)
@@ -26,6 +26,7 @@ t.test('every option, as it may be', async t => {
     origins: ['https://Example.org:443'],
     protocols: ['chat', 'v2.chat'],
     limits: { messageBytes: 5, idleTime: Infinity },
+    slowReceivers: { send: 'wait', broadcast: 'close' },
     compression: { mode: 'dedicated', threshold: 0, windowBits: 9 },
     heartbeat: { interval: 5 },
     bus: new FakeBus().end(),
@@ -35,6 +36,7 @@ t.test('every option, as it may be', async t => {
     ...options,
     origins: ['https://example.org'],
     limits: resolveLimits({ messageBytes: 5 }),
+    slowReceivers: { send: 'wait', broadcast: undefined },
     compression: { mode: 'dedicated', threshold: 0, windowBits: 9, level: 1, memLevel: 5 },
     heartbeat: { interval: 5, timeout: 10_000 },
   })
@@ -55,6 +57,7 @@ t.test('each option, wrong: misuse that names it', async t => {
     origins: [null, 'none', '*', 'https://example.org', 5, {}, [5], ['*'], ['https://example.org/path'], ['example.org']],
     protocols: [null, 'chat', 5, {}, [5], [''], ['a b'], ['a,b'], ['chat', 'ü'], [undefined]],
     limits: [null, 5, 'text', { messageBytes: -1 }, { messageBytes: '5' }, { idleTime: NaN }, { closingTime: 1.5 }, { no: 1 }],
+    slowReceivers: [null, 5, 'close', { send: 'drop' }, { send: null }, { broadcast: 'wait' }, { no: 'close' }],
     compression: [null, 5, 'zip', '', { mode: 'none' }, { threshold: -1 }, { level: 10 }, { windowBits: 9 }, { no: 1 }],
     heartbeat: [null, true, 5, 'text', { interval: 0 }, { timeout: -1 }, { interval: NaN }, { no: 1 }],
     bus: [null, 5, 'text', {}, { publish() {} }, { subscribe() {} }],

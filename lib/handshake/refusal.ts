@@ -55,6 +55,7 @@ export const REFUSALS = {
   extensions: new Refusal(400, {}, 'Sec-WebSocket-Extensions is malformed.\n'),
   path: new Refusal(404, {}, 'Nothing is served at this path.\n'),
   origin: new Refusal(403, {}, 'Pages of this origin may not connect.\n'),
+  headSize: new Refusal(431, {}, 'The request\'s line and headers are larger than the limit.\n'),
   timeout: new Refusal(408, {}, 'The handshake took too long.\n'),
   failure: new Refusal(500, {}, 'The handshake failed on the server.\n'),
   closing: new Refusal(503, {}, 'The server is closing.\n'),

@@ -26,8 +26,17 @@ export interface HandshakeOffer {
   readonly extensions: readonly ExtensionElement[]
 }
 
-/** Reads a request; a Refusal says what is wrong with it. */
-export function readRequest(head: RequestHead, origins: OriginPolicy | undefined): HandshakeOffer | Refusal {
+/**
+ * Reads a request; a Refusal says what is wrong with it.
+ *
+ * @param maxBytes the most bytes that its line and headers may have
+ */
+export function readRequest(
+  head: RequestHead,
+  origins: OriginPolicy | undefined,
+  maxBytes = Infinity
+): HandshakeOffer | Refusal {
+  if (sizeOf(head) > maxBytes) return REFUSALS.headSize
   if (head.method !== 'GET') return REFUSALS.method
   const fields = pickFields(head.rawHeaders)
   if (!asksForWebSocket(head, fields)) return REFUSALS.upgrade
@@ -45,6 +54,14 @@ export function readRequest(head: RequestHead, origins: OriginPolicy | undefined
   if (fields.origin.length > 1) return REFUSALS.origin
   if (origin !== undefined && !isOriginAllowed(origins, origin, host)) return REFUSALS.origin
   return { key, host, origin, protocols, extensions }
+}
+
+/** Bytes of a request's line and headers, each header with one space behind its colon (RFC 9112, sections 3 and 5). */
+function sizeOf({ method = '', url = '', rawHeaders }: RequestHead): number {
+  let size = method.length + url.length + '  HTTP/1.1\r\n\r\n'.length
+  // Names and values take turns; they are of one byte a character.
+  for (const part of rawHeaders) size += part.length + 2
+  return size
 }
 
 /** The path of a request's target, which may be a whole URI (RFC 6455, section 4.2.1; RFC 9112, section 3.2.2). */

@@ -61,6 +61,11 @@ export interface EndpointOptions {
   readonly role: Role
   /** The most bytes a message may have; more is answered with 1009. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
+  /**
+   * The most bytes of memory for a message that is kept until it is whole; more is answered with 1009. Default: what a
+   * message of `maxMessageBytes` may take.
+   */
+  readonly maxRetainedBytes?: number | undefined
   /** Where a client's masking keys come from; the first byte lowest. Default: a pool of `crypto` random bytes. */
   readonly maskingKey?: (() => number) | undefined
   /** What was agreed on (RFC 7692); undefined for no compression. */
@@ -69,6 +74,16 @@ export interface EndpointOptions {
 
 /** 16 MiB: what a message may have unless the options say otherwise. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+/**
+ * The most bytes that a message of `messageBytes` can take, compressed or not. Data that can't be compressed grows, by
+ * less than this: a byte has at most 9 bits in DEFLATE's fixed code (RFC 1951, section 3.2.6). So a message within its
+ * limit is never refused for its compression.
+ */
+export function retainedFor(messageBytes: number): number {
+  const bytes = messageBytes + Math.ceil(messageBytes / 8) + 1024
+  return Number.isSafeInteger(bytes) ? bytes : Infinity
+}
 
 /** First bytes of messages that are one frame, not compressed. */
 const WHOLE_TEXT = FIN | Opcode.text
@@ -98,6 +113,7 @@ export class Endpoint {
   readonly #output: EndpointOutput
   readonly #parser: FrameParser
   readonly #maxMessageBytes: number
+  readonly #maxRetainedBytes: number
   readonly #maskingKey: (() => number) | undefined
   readonly #compression: Compression | undefined
   #state: EndpointState = EndpointState.open
@@ -124,6 +140,8 @@ export class Endpoint {
     this.#output = output
     this.#parser = new FrameParser(options.role, this, options.compression !== undefined)
     this.#maxMessageBytes = checkAmount('maxMessageBytes', options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES, 'bytes')
+    const retained = options.maxRetainedBytes ?? retainedFor(this.#maxMessageBytes)
+    this.#maxRetainedBytes = checkAmount('maxRetainedBytes', retained, 'bytes')
     this.#maskingKey = options.role === 'client' ? (options.maskingKey ?? randomMaskingKey) : undefined
     this.#compression = options.compression
   }
@@ -293,13 +311,16 @@ export class Endpoint {
   onFrame(first: number, bytes: Buffer, start: number, end: number, ascii: boolean): void {
     const opcode = first & OPCODE_BITS
     if ((first === WHOLE_TEXT || first === WHOLE_BINARY) && this.#message === undefined && !this.streaming) {
-      if (end - start > this.#maxMessageBytes) throw new Violation('message-too-big')
+      const length = end - start
+      if (length > this.#maxMessageBytes || length > this.#maxRetainedBytes) throw this.#excess(this.#maxMessageBytes)
       if (first === WHOLE_TEXT && !ascii && !isValidUtf8(bytes, start, end)) throw new Violation('invalid-utf8')
       this.#sink.onMessage(opcode as DataOpcode, bytes, start, end, ascii, false)
     } else if ((opcode & CONTROL_BIT) !== 0) {
       this.#onControl(opcode, bytes, start, end)
     } else if ((first & (FIN | RSV1)) === (FIN | RSV1) && this.#message === undefined) {
-      if (end - start > this.#maxCompressedBytes) throw new Violation('message-too-big')
+      if (end - start > Math.min(this.#maxCompressedBytes, this.#maxRetainedBytes)) {
+        throw this.#excess(this.#maxCompressedBytes)
+      }
       this.#inflate(opcode as DataOpcode, bytes, start, end)
     } else {
       this.onFrameStart(first, end - start)
@@ -363,18 +384,24 @@ export class Endpoint {
   }
 
   #beginMessage(opcode: DataOpcode, compressed: boolean): MessageAssembler | MessageForwarder {
-    if (compressed) return new MessageAssembler(opcode, this.#maxCompressedBytes, true)
+    if (compressed) return new MessageAssembler(opcode, this.#maxCompressedBytes, true, this.#maxRetainedBytes)
     return this.streaming
       ? new MessageForwarder(opcode, this.#maxMessageBytes, this.#sink)
-      : new MessageAssembler(opcode, this.#maxMessageBytes)
+      : new MessageAssembler(opcode, this.#maxMessageBytes, false, this.#maxRetainedBytes)
   }
 
-  /**
-   * Data that can't be compressed grows, by less than this: a byte has at most 9 bits in DEFLATE's fixed code (RFC 1951,
-   * section 3.2.6). A message within its limit is never refused for it.
-   */
   get #maxCompressedBytes(): number {
-    return this.#maxMessageBytes + this.#maxMessageBytes / 8 + 1024
+    return retainedFor(this.#maxMessageBytes)
+  }
+
+  /** Of a compressed message, once it is inflated: it comes whole, even where others come in pieces. */
+  get #maxInflatedBytes(): number {
+    return Math.min(this.#maxMessageBytes, this.#maxRetainedBytes)
+  }
+
+  /** @param limit of the message's length, where no memory is spared */
+  #excess(limit: number): Violation {
+    return new Violation(this.#maxRetainedBytes < limit ? 'too-much-retained' : 'message-too-big')
   }
 
   /** A message that is complete but compressed: a large one is decompressed elsewhere, and nothing is read meanwhile. */
@@ -382,13 +409,13 @@ export class Endpoint {
     // The parser lets RSV1 pass only where there is a compression.
     const { decompressor } = this.#compression as Compression
     if (end - start <= decompressor.atOnceUpTo) {
-      this.#deliverInflated(opcode, decompressor.decompress(bytes, start, end, this.#maxMessageBytes))
+      this.#deliverInflated(opcode, decompressor.decompress(bytes, start, end, this.#maxInflatedBytes))
       return
     }
     const inflating: Inflating = { opcode, result: undefined }
     this.#inflating = inflating
     this.halted = true
-    decompressor.decompressLater(bytes.subarray(start, end), this.#maxMessageBytes, result => {
+    decompressor.decompressLater(bytes.subarray(start, end), this.#maxInflatedBytes, result => {
       if (this.#state === EndpointState.closed) return
       inflating.result = result
       this.#sink.onBusy(false)

@@ -2,7 +2,7 @@
 import { allocateForMessage } from './message-memory.ts'
 import { Opcode, type DataOpcode } from './opcode.ts'
 import { Utf8Validator } from './utf8.ts'
-import { Violation } from './violation.ts'
+import { Violation, type ViolationName } from './violation.ts'
 
 /**
  * The buffer grows by this factor, so that it is never more than 4 times what the peer has really sent, or what its
@@ -18,7 +18,7 @@ export interface MessageBuilder {
   readonly limit: number
   /** How many bytes have come so far. */
   readonly length: number
-  /** Throws the Violation `message-too-big` where `more` bytes would pass the limit. */
+  /** Throws a Violation, `message-too-big` or `too-much-retained`, where `more` bytes would pass the limit. */
   expect(more: number): void
   append(bytes: Buffer, start: number, end: number, ascii: boolean, most: number, likely: number): void
 }
@@ -31,13 +31,20 @@ export class MessageAssembler implements MessageBuilder {
   readonly compressed: boolean
   readonly limit: number
   readonly #utf8: Utf8Validator | undefined
+  /** What is broken where the limit is passed. */
+  readonly #excess: ViolationName
   #buffer: Buffer = EMPTY
   #length = 0
   #ascii = true
 
-  constructor(opcode: DataOpcode, limit: number, compressed = false) {
+  /**
+   * @param limit the most bytes that the message may have
+   * @param retained the most bytes of memory for it: its buffer never has more
+   */
+  constructor(opcode: DataOpcode, limit: number, compressed = false, retained = Infinity) {
     this.opcode = opcode
-    this.limit = limit
+    this.limit = Math.min(limit, retained)
+    this.#excess = retained < limit ? 'too-much-retained' : 'message-too-big'
     this.compressed = compressed
     this.#utf8 = opcode === Opcode.text && !compressed ? new Utf8Validator() : undefined
   }
@@ -48,7 +55,7 @@ export class MessageAssembler implements MessageBuilder {
   }
 
   expect(more: number): void {
-    if (more > this.limit - this.#length) throw new Violation('message-too-big')
+    if (more > this.limit - this.#length) throw new Violation(this.#excess)
   }
 
   get length(): number {

@@ -15,6 +15,7 @@ export const VIOLATIONS = {
   'length-not-minimal': [CloseCode.protocolError, 'a length must be written in as few bytes as possible', '5.2'],
   'length-unsafe': [CloseCode.messageTooBig, 'a frame is longer than 2^53-1 bytes', '7.4.1'],
   'message-too-big': [CloseCode.messageTooBig, 'the message is larger than the limit', '7.4.1'],
+  'too-much-retained': [CloseCode.messageTooBig, 'the message takes more memory than the limit', '7.4.1'],
   'unexpected-continuation': [CloseCode.protocolError, 'a continuation frame came with no message open', '5.4'],
   'expected-continuation': [CloseCode.protocolError, 'a new message began before the last one had ended', '5.4'],
   'invalid-utf8': [CloseCode.invalidPayload, 'a text message is not valid UTF-8', '8.1'],

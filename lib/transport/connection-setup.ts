@@ -1,5 +1,6 @@
 /** What a Connection is given, and the options of its calls. */
 import type { Duplex } from 'node:stream'
+import type { Diagnostics } from '../diagnostics.ts'
 import type { Limits } from '../limits.ts'
 import type { Role } from '../protocol/frame-parser.ts'
 import type { Compression, Compressor } from '../protocol/message-codec.ts'
@@ -7,6 +8,7 @@ import type { DataOpcode, Opcode } from '../protocol/opcode.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Message } from './message.ts'
 import type { Payload } from './payload.ts'
+import type { SlowReceivers } from './slow-receiver.ts'
 
 /** What a Connection calls. Each may throw or return a promise that rejects: that closes this connection with 1011. */
 export interface ConnectionHandlers<Connection> {
@@ -66,6 +68,10 @@ export interface ConnectionSetup<Connection, Data> {
   readonly transport: Duplex
   readonly handlers: ConnectionHandlers<Connection>
   readonly limits: Limits
+  /** Where what happens is counted. Default: counted nowhere. */
+  readonly diagnostics?: Diagnostics | undefined
+  /** What happens where the queue would pass its limit. Default: the connection is dropped. */
+  readonly slowReceivers?: SlowReceivers | undefined
   readonly hub?: TopicHub<Connection> | undefined
   readonly heartbeat?: Heartbeat | undefined
   readonly protocol: string

@@ -4,6 +4,7 @@
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Diagnostics } from '../diagnostics.ts'
 import type { Limits } from '../limits.ts'
 import { checkAmount } from '../protocol/amount.ts'
 import { CloseCode } from '../protocol/close-code.ts'
@@ -30,13 +31,25 @@ import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
+import { frameSize, sendUnderPolicy, type Leniency, type SlowReceivers } from './slow-receiver.ts'
 import { isThenable } from './thenable.ts'
 
 const connectionOf = Symbol('kore-ws connection')
 type Attached = Duplex & { [connectionOf]: Connection<unknown> }
 
 /** Who holds back reading. */
-const HOLD = { user: 1, iterator: 2, inflating: 4 } as const
+const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16 } as const
+/** Those that end by themselves: nothing is thrown away for them. */
+const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow
+
+/** Limits that a Violation tells of. */
+const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
+  'message-too-big': 'messageBytes',
+  'too-much-retained': 'retainedBytes',
+}
+
+/** Tenths of a second: a whole number small enough to be kept in the connection itself. */
+const TENTHS = 100
 
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
@@ -52,14 +65,18 @@ export class Connection<Data = unknown> {
   readonly #limits: Limits
   readonly #hub: TopicHub<Connection<Data>> | undefined
   readonly #heartbeat: Heartbeat | undefined
+  readonly #diagnostics: Diagnostics | undefined
   readonly #endpoint: Endpoint
   readonly #outbox: Outbox
   /** Made when something has to happen in time: an idle connection without a limit has none. */
   #deadline: Deadline | undefined
   readonly #role: 'server' | 'client'
+  readonly #slowReceivers: SlowReceivers | undefined
   /** Set where it differs from the limit's: Infinity would cost each connection a number on the heap. */
   #idleTime: number | undefined
   #activeAt = 0
+  /** On the coarse clock, as `#activeAt` is. */
+  #startedAt = 0
   /** Turns of the heartbeat without a byte from the peer. */
   #silence = 0
   /** What was queued at the last of these turns: where it shrinks, the peer is there. */
@@ -69,6 +86,12 @@ export class Connection<Data = unknown> {
   #muted = false
   #awaitsArena = false
   #holds = 0
+  /** Messages whose callback has not settled. */
+  #pending = 0
+  /** Pings and pongs since the time next to it, in tenths of a second. */
+  #controlFrames = 0
+  #controlSince = 0
+  #dropped = 0
   /** Why the transport was destroyed from our side, or what error it had. */
   #lost = ''
   #closingTime: number
@@ -86,11 +109,14 @@ export class Connection<Data = unknown> {
     this.#limits = setup.limits
     this.#hub = setup.hub
     this.#heartbeat = setup.heartbeat
+    this.#diagnostics = setup.diagnostics
+    this.#slowReceivers = setup.slowReceivers
     this.#closingTime = setup.limits.closingTime
     this.#outbox = new Outbox(setup.transport, this)
     this.#endpoint = new Endpoint(this, this.#outbox, {
       role: setup.role,
       maxMessageBytes: setup.limits.messageBytes,
+      maxRetainedBytes: setup.limits.retainedBytes,
       compression: setup.compression,
     })
     this.protocol = setup.protocol
@@ -117,6 +143,11 @@ export class Connection<Data = unknown> {
     return this.#outbox.queued
   }
 
+  /** Messages that a policy of `slowReceivers` has skipped. */
+  get droppedMessages(): number {
+    return this.#dropped
+  }
+
   /** The peer's IP address, where the transport has one. */
   get remoteAddress(): string | undefined {
     return this.#transport instanceof Socket ? this.#transport.remoteAddress : undefined
@@ -140,11 +171,11 @@ export class Connection<Data = unknown> {
   /**
    * Sends a message. It leaves in one write with all else that is sent in the same read or tick.
    *
-   * Over `limits.queuedBytes` the connection is dropped, and its `close` callback says `slow-consumer`. A large Buffer
-   * is not copied: leave it alone until it is sent.
+   * Over `limits.queuedBytes` the connection is dropped, and its `close` callback says `slow-consumer`, unless
+   * `slowReceivers` says otherwise. A large Buffer is not copied: leave it alone until it is sent.
    *
    * @returns true: go on; false: 64 KiB or more are queued, wait for `drain` or `drained()`; or the
-   *   connection is no longer open, and nothing was sent
+   *   connection is no longer open, and nothing was sent; or a policy of `slowReceivers` skipped it
    * @throws MisuseError `invalid-argument` for data of another type, or bytes sent as text that are not UTF-8
    */
   send(data: Payload, options?: SendOptions): boolean {
@@ -166,11 +197,15 @@ export class Connection<Data = unknown> {
     const compressor = isMessage ? this.#endpoint.compressorFor(message.payload, compress) : undefined
     if (isMessage && compressor?.contextTakeover === true) {
       // A context makes the bytes this connection's own.
-      this.#send(opcode, message.payload, false, true)
-      return true
+      return this.#sendOwn(opcode, message.payload, false, true, this.#slowReceivers?.broadcast) !== undefined
     }
     const { bytes, start, end } = message.frameFor(compressor)
     const outbox = this.#outbox
+    const policy = isMessage ? this.#slowReceivers?.broadcast : undefined
+    if (policy !== undefined) {
+      const write = (): void => this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
+      return this.#sendUnder(policy, end - start, true, write) !== undefined
+    }
     const before = outbox.accepted
     if (this.#endpoint.sendsLater) this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
     else outbox.appendRange(bytes, start, end)
@@ -186,7 +221,7 @@ export class Connection<Data = unknown> {
   ping(payload: Payload = ''): boolean {
     const before = this.#outbox.accepted
     const sent = this.#endpoint.ping(checkBytes(payload, 'payload'))
-    if (sent) this.#settle(before)
+    if (sent) this.#settle(before, this.#controlLimit)
     return sent
   }
 
@@ -194,7 +229,7 @@ export class Connection<Data = unknown> {
   pong(payload: Payload = ''): boolean {
     const before = this.#outbox.accepted
     const sent = this.#endpoint.pong(checkBytes(payload, 'payload'))
-    if (sent) this.#settle(before)
+    if (sent) this.#settle(before, this.#controlLimit)
     return sent
   }
 
@@ -213,7 +248,7 @@ export class Connection<Data = unknown> {
     if (!begins) return
     this.#setDeadline(this.#closingTime)
     this.#outbox.queueFlush()
-    if ((this.#holds & ~HOLD.inflating) !== 0) this.#mute()
+    if ((this.#holds & ~PASSING_HOLDS) !== 0) this.#mute()
   }
 
   /** @internal As `close`, with another time to wait for the peer's close frame, in milliseconds. */
@@ -353,7 +388,7 @@ export class Connection<Data = unknown> {
   sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
     const before = this.#outbox.accepted
     if (this.#lost !== '' || !this.#endpoint.sendPart(opcode, data, last)) throw closedError()
-    this.#settle(before)
+    this.#settle(before, this.#controlLimit)
     return this.#outbox.keepsUp
   }
 
@@ -376,6 +411,7 @@ export class Connection<Data = unknown> {
     transport.on('error', Connection.#onError)
     transport.on('close', Connection.#onClose)
     transport.on('drain', Connection.#onDrain)
+    this.#startedAt = coarseNow()
     this.#watchIdle()
     this.#heartbeat?.add(this)
     if (this.#endpoint.hasContexts) watchContexts(this)
@@ -403,7 +439,7 @@ export class Connection<Data = unknown> {
       } else if (handlers.message !== undefined) {
         result = handlers.message(this, toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes)))
       }
-      if (result !== undefined) this.#follow(result)
+      if (result !== undefined) this.#followMessage(result)
     } catch (error) {
       this.#callbackFailed(error)
     }
@@ -444,12 +480,30 @@ export class Connection<Data = unknown> {
   }
 
   /** @internal */
-  onPing(): void {}
+  onPing(): void {
+    this.#countControlFrame()
+  }
 
   /** @internal */
   onPong(bytes: Buffer, start: number, end: number): void {
     const time = this.#heartbeat?.roundTrip(bytes, start, end)
     if (time !== undefined) this.#roundTripTime = time
+    this.#countControlFrame()
+  }
+
+  /** A window of a second begins with its first frame, and the clock is asked again only when it is full. */
+  #countControlFrame(): void {
+    const limit = this.#limits.controlFrames
+    if (this.#controlFrames++ === 0) this.#controlSince = Math.floor(performance.now() / TENTHS)
+    if (this.#controlFrames <= limit) return
+    const now = Math.floor(performance.now() / TENTHS)
+    if (now - this.#controlSince >= 1000 / TENTHS) {
+      this.#controlSince = now
+      this.#controlFrames = 1
+    } else {
+      this.#diagnostics?.limitReached('controlFrames', this)
+      this.fail(CloseCode.policyViolation, 'more pings and pongs a second than the limit')
+    }
   }
 
   /** @internal */
@@ -476,6 +530,8 @@ export class Connection<Data = unknown> {
     forgetContexts(this)
     this.#iterator?.end()
     for (const reject of this.#endListeners ?? []) reject(closedError())
+    const limit = violation && LIMIT_OF[violation.code]
+    if (limit !== undefined) this.#diagnostics?.limitReached(limit, this)
     if (violation !== undefined) this.#handlers.failed(this, violation)
     this.#guard(this.#handlers.close, code, why)
     this.#outbox.end()
@@ -485,12 +541,22 @@ export class Connection<Data = unknown> {
   /** @internal */
   onDeadline(): void {
     if (this.#endpoint.state !== EndpointState.open) {
+      this.#diagnostics?.limitReached('closingTime', this)
       this.terminate('close-timeout')
       return
     }
-    const left = this.#activeAt + this.idleTime - coarseNow()
-    if (left > 0) this.#setDeadline(left)
-    else this.fail(CloseCode.goingAway, 'idle')
+    const now = coarseNow()
+    const endsAt = this.#startedAt + this.#limits.lifetime
+    const idleAt = this.#activeAt + this.idleTime
+    if (now >= endsAt) {
+      this.#diagnostics?.limitReached('lifetime', this)
+      this.close(CloseCode.goingAway, 'lifetime')
+    } else if (now >= idleAt) {
+      this.#diagnostics?.limitReached('idleTime', this)
+      this.fail(CloseCode.goingAway, 'idle')
+    } else {
+      this.#setDeadline(Math.min(endsAt, idleAt) - now)
+    }
   }
 
   /** @internal Calls a callback of the user's; what it throws, or its promise rejects with, is dealt with. */
@@ -589,22 +655,74 @@ export class Connection<Data = unknown> {
   }
 
   #send(opcode: DataOpcode, payload: string | Uint8Array, lent: boolean, compress: boolean | undefined): boolean {
-    if (this.#lost !== '') return false
+    const policy = this.#slowReceivers?.send
+    const goOn = this.#sendOwn(opcode, payload, lent, compress, policy)
+    if (goOn === undefined && policy !== undefined && this.readyState === 'open') this.#outbox.askToWait()
+    return goOn ?? false
+  }
+
+  /** Undefined: not sent, by the policy, or because it is no longer open. */
+  #sendOwn(
+    opcode: DataOpcode,
+    payload: string | Uint8Array,
+    lent: boolean,
+    compress: boolean | undefined,
+    policy: Leniency | undefined
+  ): boolean | undefined {
+    if (this.#lost !== '') return undefined
+    if (policy !== undefined) {
+      const write = (): void => void this.#endpoint.send(opcode, payload, lent, compress)
+      // Later messages refer back to what a context has compressed.
+      const droppable = this.#endpoint.compressorFor(payload, compress)?.contextTakeover !== true
+      return this.#sendUnder(policy, frameSize(payload, this.#role === 'client'), droppable, write)
+    }
     const before = this.#outbox.accepted
-    return this.#endpoint.send(opcode, payload, lent, compress) && this.#settle(before)
+    return this.#endpoint.send(opcode, payload, lent, compress) ? this.#settle(before) : undefined
+  }
+
+  #sendUnder(policy: Leniency, size: number, droppable: boolean, write: () => void): boolean | undefined {
+    if (this.#endpoint.state !== EndpointState.open) return undefined
+    return sendUnderPolicy(this, this.#outbox, { policy, limit: this.#limits.queuedBytes, size, droppable, write })
+  }
+
+  /** No policy skips these: what it leaves of the queue has to have room for them. */
+  get #controlLimit(): number {
+    const { queuedBytes } = this.#limits
+    return this.#slowReceivers === undefined ? queuedBytes : 2 * queuedBytes
+  }
+
+  /** @internal */
+  messageDropped(policy: Leniency): void {
+    this.#dropped++
+    this.#diagnostics?.messageDropped(policy, this)
+  }
+
+  /** @internal */
+  dropSlow(): void {
+    this.#diagnostics?.limitReached('queuedBytes', this)
+    this.terminate('slow-consumer')
+  }
+
+  /** @internal */
+  holdSlow(): void {
+    if ((this.#holds & HOLD.slow) === 0) this.#diagnostics?.limitReached('queuedBytes', this)
+    this.#hold(HOLD.slow)
+  }
+
+  /** @internal */
+  releaseSlow(): void {
+    this.#release(HOLD.slow)
   }
 
   /** Sees to it that what was added to the batch leaves in time, and that the queue keeps to its limit. */
-  #settle(before: number): boolean {
+  #settle(before: number, limit = this.#limits.queuedBytes): boolean {
     const outbox = this.#outbox
     const message = outbox.accepted - before
     const goOn = outbox.settle()
-    const limit = this.#limits.queuedBytes
     if (goOn && limit >= HIGH_WATER) return true
-    if (outbox.queued > limit) outbox.flush()
-    const { queued } = outbox
-    if (queued <= limit || queued <= message) return goOn
-    this.terminate('slow-consumer')
+    if (!outbox.fits(0, limit)) outbox.flush()
+    if (outbox.fits(0, limit) || outbox.queued <= message) return goOn
+    this.dropSlow()
     return false
   }
 
@@ -618,6 +736,21 @@ export class Connection<Data = unknown> {
   #follow(result: unknown): void {
     if (!isThenable(result)) return
     Promise.resolve(result).then(undefined, error => this.#callbackFailed(error))
+  }
+
+  /** As `#follow`; while too many of these promises are pending, nothing is read. */
+  #followMessage(result: unknown): void {
+    if (!isThenable(result)) return
+    if (++this.#pending >= this.#limits.pendingMessages) {
+      this.#diagnostics?.limitReached('pendingMessages', this)
+      this.#hold(HOLD.pending)
+    }
+    const done = (): void => {
+      this.#pending--
+      this.#release(HOLD.pending)
+    }
+    // One that rejects ends the connection, and all holds with it.
+    Promise.resolve(result).then(done, error => this.#callbackFailed(error))
   }
 
   #callbackFailed(error: unknown): void {
@@ -635,7 +768,10 @@ export class Connection<Data = unknown> {
   }
 
   #hold(who: number): void {
-    if (this.readyState === 'closing') {
+    const { readyState } = this
+    // What still comes is thrown away, and has to be read for that.
+    if (readyState === 'closed') return
+    if (readyState === 'closing' && (who & PASSING_HOLDS) === 0) {
       this.#muted = true
       return
     }
@@ -672,7 +808,8 @@ export class Connection<Data = unknown> {
 
   #watchIdle(): void {
     this.#activeAt = coarseNow()
-    this.#setDeadline(this.idleTime)
+    const lifeLeft = this.#startedAt + this.#limits.lifetime - this.#activeAt
+    this.#setDeadline(Math.min(this.idleTime, Math.max(0, lifeLeft)))
   }
 
   /**
@@ -682,7 +819,7 @@ export class Connection<Data = unknown> {
    */
   #endTransport(): void {
     this.#setDeadline(this.#closingTime)
-    this.#outbox.flush()
+    this.#outbox.flushLast()
     if (this.#role === 'server') this.#transport.end()
     this.#holds = 0
     this.#transport.resume()

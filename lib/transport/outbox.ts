@@ -2,6 +2,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { EndpointOutput } from '../protocol/output.ts'
+import { Backlog } from './backlog.ts'
 import { flushAtEndOfTick, type Flushable } from './flush-queue.ts'
 
 /** From this many queued bytes on, a sender is asked to wait. */
@@ -11,6 +12,9 @@ export const HIGH_WATER = 64 * 1024
 const SLAB_SIZE = 64 * 1024
 /** Pieces up to this many bytes are copied together where a batch has several: a vectored write costs more. */
 const GATHER_UP_TO = 4 * 1024
+
+/** What a piece that waits takes of memory besides its bytes, at most: 411 bytes for a write to a socket (Node 20). */
+const PIECE_COST = 512
 
 /** What an Outbox calls. */
 export interface OutboxOwner {
@@ -53,6 +57,12 @@ export class Outbox implements EndpointOutput, Flushable {
   #waiters: Waiter[] | undefined
   /** Who sends a message in parts, and waits. */
   #partWaiter: Waiter | undefined
+  /** Made when a message that may be skipped finds the transport blocked; what is sent meanwhile waits in it as well. */
+  #backlog: Backlog | undefined
+  /** How many writes the transport may still have in its queue. */
+  #waitingWrites = 0
+  /** Called each time that the transport has taken a part of what was written to it. */
+  #onTaken: (() => void) | undefined
 
   constructor(transport: Duplex, owner: OutboxOwner) {
     this.#owner = owner
@@ -75,9 +85,16 @@ export class Outbox implements EndpointOutput, Flushable {
     return this.#size + this.promised + this.#transport.writableLength
   }
 
+  /** Whether `size` bytes more keep the queue within `limit`; many small pieces count with what they take of memory. */
+  fits(size: number, limit: number): boolean {
+    const writes = this.#transport.writableLength === 0 ? 0 : this.#waitingWrites
+    const pieces = writes + (this.#backlog?.count ?? 0)
+    return Math.max(this.queued + size, pieces * PIECE_COST) <= limit
+  }
+
   /** Whether the transport takes what is written; what is promised, and may wait for just that, does not count. */
   get keepsUp(): boolean {
-    return this.#size + this.#transport.writableLength < HIGH_WATER
+    return this.#size + (this.#backlog?.size ?? 0) + this.#transport.writableLength < HIGH_WATER
   }
 
   get memory(): Buffer {
@@ -144,6 +161,47 @@ export class Outbox implements EndpointOutput, Flushable {
     return false
   }
 
+  /** A sender was refused: `onDrain` will be called when it is worth another try. */
+  askToWait(): void {
+    this.#drainWanted = true
+    if (this.#transport.writableLength === 0) this.queueFlush()
+  }
+
+  /** `callback` is called each time that the transport has taken a part of what is written from now on. */
+  whenTaken(callback: (() => void) | undefined): void {
+    this.#onTaken = callback
+  }
+
+  /** For a limit below what a stream may hold without a word: the taking of each part is noticed, for `onDrain`. */
+  watchTaken(): void {
+    this.#onTaken ??= () => this.queueFlush()
+  }
+
+  /** Where the transport is blocked, the batch waits here, whole: as a message that may be skipped, or as what may not. */
+  setAside(droppable: boolean): void {
+    if (this.#size === 0 || (this.#backlog === undefined && !this.blocked)) return
+    this.#backlog ??= new Backlog()
+    const size = this.#size
+    const pieces = gather([...(this.#earlier ?? []), this.#piece.subarray(this.#start, this.#end)])
+    this.#clearBatch()
+    this.#backlog.push(pieces.map(ownMemory), size, droppable)
+    this.promised += size
+  }
+
+  /** Skips messages that were set aside, oldest first, until `size` bytes more fit. How many; 0 where that is no help. */
+  makeRoom(size: number, limit: number): number {
+    const backlog = this.#backlog
+    if (backlog === undefined || this.queued - backlog.droppableSize + size > limit) return 0
+    let skipped = 0
+    while (!this.fits(size, limit)) {
+      const freed = backlog.skip()
+      if (freed === 0) break
+      this.promised -= freed
+      skipped++
+    }
+    return skipped
+  }
+
   /** Resolves when nobody has to wait; rejects if `end` comes first. */
   drained(): Promise<void> {
     if (!this.#drainWanted) return Promise.resolve()
@@ -163,12 +221,21 @@ export class Outbox implements EndpointOutput, Flushable {
     this.#partWaiter?.reject(closedError())
     this.#partWaiter = undefined
     for (const waiter of this.#takeWaiters()) waiter.reject(closedError())
+    if (!this.#transport.destroyed || this.#backlog === undefined) return
+    this.promised -= this.#backlog.size
+    this.#backlog = undefined
+  }
+
+  /** As `flush`; and what was set aside goes too, for nothing more will be sent. */
+  flushLast(): void {
+    this.#writeBacklog(true)
+    this.flush()
   }
 
   flush(): void {
     this.#flushQueued = false
     this.#write()
-    if ((this.#mayDrain || this.#partWaiter !== undefined) && !this.#drainQueued && !this.blocked) {
+    if ((this.#mayDrain || this.#partWaiter !== undefined) && !this.#drainQueued && !this.#willTell) {
       // Not in this tick: a callback that sends whenever it may would let nobody else run.
       this.#drainQueued = true
       setImmediate(Outbox.#drainLater, this)
@@ -178,6 +245,7 @@ export class Outbox implements EndpointOutput, Flushable {
   /** The transport says that it takes more. */
   unblocked(): void {
     this.#drainQueued = false
+    this.#writeBacklog(false)
     if (this.blocked) return
     this.#owner.onUnblocked()
     if (this.#size > 0) this.queueFlush()
@@ -197,6 +265,11 @@ export class Outbox implements EndpointOutput, Flushable {
     return this.#drainWanted && this.promised < HIGH_WATER
   }
 
+  /** Whether something will be heard of the transport when it takes more. */
+  get #willTell(): boolean {
+    return this.blocked || (this.#onTaken !== undefined && this.#transport.writableLength > 0)
+  }
+
   #takeWaiters(): Waiter[] {
     const waiters = this.#waiters ?? []
     this.#waiters = undefined
@@ -205,17 +278,17 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** Hands the batch to the transport; what it does not take at once waits in its queue. */
   #write(): void {
+    this.#writeBacklog(false)
     if (this.#size === 0) return
     this.#owner.onFlush()
     const transport = this.#transport
+    if (transport.writableLength === 0) this.#waitingWrites = 0
     const earlier = this.#earlier
     const piece = this.#piece
     const start = this.#start
     const last = piece.subarray(start, this.#end)
     const inSlab = piece === slab && this.#end === slabUsed
-    this.#piece = EMPTY
-    this.#start = this.#end = this.#size = 0
-    this.#earlier = undefined
+    this.#clearBatch()
     if (!transport.writable) return
     if (earlier === undefined) {
       this.#writePiece(last)
@@ -229,14 +302,50 @@ export class Outbox implements EndpointOutput, Flushable {
     }
   }
 
+  /** What was set aside goes, in order and the batch behind it, as far as the transport takes it; or all of it. */
+  #writeBacklog(all: boolean): void {
+    if (this.#backlog === undefined) return
+    this.setAside(false)
+    const transport = this.#transport
+    while (this.#backlog !== undefined && (all || !this.blocked)) {
+      const pieces: Buffer[] = []
+      let room = all ? Infinity : transport.writableHighWaterMark - transport.writableLength
+      do {
+        const entry = this.#backlog.shift()
+        if (entry === undefined) break
+        this.promised -= entry.size
+        room -= entry.size
+        pieces.push(...entry.pieces)
+      } while (room > 0)
+      if (this.#backlog.count === 0) this.#backlog = undefined
+      if (!transport.writable) continue
+      this.#owner.onFlush()
+      transport.cork()
+      for (const part of gather(pieces)) this.#writePiece(part)
+      transport.uncork()
+    }
+  }
+
+  #clearBatch(): void {
+    this.#piece = EMPTY
+    this.#start = this.#end = this.#size = 0
+    this.#earlier = undefined
+  }
+
   /** What has to wait gets memory of its own, so that a slow reader's few bytes don't hold a whole slab. */
   #writePiece(bytes: Buffer): void {
-    const waits = bytes.length < GATHER_UP_TO && bytes.length < bytes.buffer.byteLength && this.#transport.writableLength > 0
-    this.#transport.write(waits ? copyOf(bytes) : bytes)
+    const waits = this.#transport.writableLength > 0
+    if (waits) this.#waitingWrites++
+    this.#transport.write(waits ? ownMemory(bytes) : bytes, this.#onTaken)
   }
 }
 
 const EMPTY = Buffer.alloc(0)
+
+/** A small piece of memory that others share, in memory of its own. */
+function ownMemory(bytes: Buffer): Buffer {
+  return bytes.length < GATHER_UP_TO && bytes.length < bytes.buffer.byteLength ? copyOf(bytes) : bytes
+}
 
 /** Not `Buffer.from`, which may take a part of Node's pool: that is 64 KiB from Node 24 on, and would be held instead. */
 function copyOf(bytes: Buffer): Buffer {

@@ -16,6 +16,7 @@ t.test('4.2.2: what the handshake itself refuses with', async t => {
     extensions: [400, {}, /Sec-WebSocket-Extensions/],
     path: [404, {}, /path/],
     origin: [403, {}, /origin/],
+    headSize: [431, {}, /larger/],
     timeout: [408, {}, /long/],
     failure: [500, {}, /server/],
     closing: [503, {}, /closing/],

@@ -82,6 +82,27 @@ t.test('4.2.1: header names in any case, values with white space around them', a
   }
 })
 
+t.test('RFC 6585, 5: a line and headers of as many bytes as the limit pass, one more does not', async t => {
+  const full = { Origin: ['http://example.org'], Cookie: ['a=b', 'c=d'], Empty: [''] }
+  for (const [lines, url] of [
+    [{}, '/'],
+    [full, '/'],
+    [full, '/some/path?and=query'],
+  ] as const) {
+    const head = request(lines, { url })
+    const text = [`GET ${url} HTTP/1.1`]
+    for (let i = 0; i < head.rawHeaders.length; i += 2) text.push(`${head.rawHeaders[i]}: ${head.rawHeaders[i + 1]}`)
+    const size = text.join('\r\n').length + 4
+    t.equal(outcome(readRequest(head, undefined, size)), 'accepted', `${size}`)
+    t.equal(outcome(readRequest(head, undefined, size - 1)), 'headSize', `${size - 1}`)
+    t.equal(outcome(readRequest(head, undefined, Infinity)), 'accepted')
+    t.equal(outcome(readRequest(head, undefined, 0)), 'headSize')
+  }
+  const bad = { method: undefined, url: undefined, rawHeaders: [] }
+  t.equal(outcome(readRequest(request({}, bad), undefined, 14)), 'method')
+  t.equal(outcome(readRequest(request({}, bad), undefined, 13)), 'headSize', 'before anything else is looked at')
+})
+
 t.test('4.2.1, item 1: the method is GET', async t => {
   for (const method of ['POST', 'HEAD', 'OPTIONS', 'CONNECT', 'get', 'GET ', '', undefined]) {
     t.equal(outcome(readRequest(request({}, { method }), undefined)), 'method', String(method))

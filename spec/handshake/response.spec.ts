@@ -101,6 +101,7 @@ t.test('4.2.2: each refusal of the handshake itself, in bytes', async t => {
     extensions: ['400 Bad Request'],
     path: ['404 Not Found'],
     origin: ['403 Forbidden'],
+    headSize: ['431 Request Header Fields Too Large'],
     timeout: ['408 Request Timeout'],
     failure: ['500 Internal Server Error'],
     closing: ['503 Service Unavailable'],

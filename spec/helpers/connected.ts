@@ -1,6 +1,7 @@
 /** A Connection over a transport in memory, with what it does written down. */
 import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
+import type { Diagnostics } from '../../lib/diagnostics.ts'
 import { resolveLimits, type LimitOptions } from '../../lib/limits.ts'
 import type { Compression } from '../../lib/protocol/message-codec.ts'
 import { MisuseError } from '../../lib/protocol/misuse-error.ts'
@@ -9,6 +10,7 @@ import type { ConnectionHandlers, TopicHub } from '../../lib/transport/connectio
 import { Connection } from '../../lib/transport/connection.ts'
 import type { Heartbeat } from '../../lib/transport/heartbeat.ts'
 import type { Message } from '../../lib/transport/message.ts'
+import { resolveSlowReceivers, type SlowReceiverOptions } from '../../lib/transport/slow-receiver.ts'
 import { bytes, hex, masked } from './frames.ts'
 import { Journal } from './journal.ts'
 import { MemoryTransport } from './transports.ts'
@@ -18,6 +20,8 @@ export type Handlers = Partial<ConnectionHandlers<Connection<string>>>
 export interface ConnectedOptions {
   readonly role?: 'server' | 'client'
   readonly limits?: LimitOptions
+  readonly diagnostics?: Diagnostics
+  readonly slowReceivers?: SlowReceiverOptions
   readonly hub?: TopicHub<Connection<string>>
   readonly heartbeat?: Heartbeat
   readonly protocol?: string
@@ -48,12 +52,14 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
     failed: log((error: unknown) => `failed ${describeError(error)}`),
     gone: log(() => 'gone'),
   }
-  const { role = 'server', limits, hub, heartbeat, protocol = '', greeting, extensions, compression, early } = options
+  const { role = 'server', limits, diagnostics, hub, heartbeat, protocol = '', greeting, extensions, compression, early } = options
   const connection = new Connection<string>({
     role,
     transport,
     handlers: recorded,
     limits: resolveLimits(limits),
+    diagnostics,
+    slowReceivers: resolveSlowReceivers(options.slowReceivers),
     hub,
     heartbeat,
     protocol,

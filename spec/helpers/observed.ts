@@ -110,6 +110,7 @@ export interface Expected {
 export interface WireOptions {
   readonly roles?: readonly Role[]
   readonly maxMessageBytes?: number
+  readonly maxRetainedBytes?: number
   /** Made anew for each endpoint. */
   readonly compression?: (role: Role) => Compression
 }

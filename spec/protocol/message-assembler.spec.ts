@@ -50,6 +50,33 @@ t.test('7.4.1: the limit counts all pieces: as much passes, one more does not', 
   assembler(Opcode.binary, Infinity).expect(Number.MAX_SAFE_INTEGER)
 })
 
+t.test('7.4.1: the memory for it has a limit of its own; the smaller one holds, and is the one that is told of', async t => {
+  for (const [limit, retained, code] of [
+    [5, 9, 'message-too-big'],
+    [5, 5, 'message-too-big'],
+    [9, 5, 'too-much-retained'],
+    [Infinity, 5, 'too-much-retained'],
+  ] as const) {
+    const message = new MessageAssembler(Opcode.binary, limit, false, retained)
+    t.equal(message.limit, 5)
+    message.expect(5)
+    t.throws(() => message.expect(6), { name: 'Violation', code }, `${limit} ${retained}`)
+    append(message, '0102030405')
+    t.throws(() => message.expect(1), { name: 'Violation', code })
+  }
+})
+
+t.test('the buffer never has more than the memory that there may be', async t => {
+  for (const retained of [1, 255, 300, 1000, 5000]) {
+    const message = new MessageAssembler(Opcode.text, Infinity, false, retained)
+    for (let i = 0; i < retained; i++) {
+      message.expect(1)
+      message.append(bytes('61'), 0, 1, true, message.limit, 100_000)
+    }
+    t.equal(message.finish().buffer.byteLength, retained)
+  }
+})
+
 t.test('8.1: a text is refused at its first bad byte, and at its end where it is cut', async t => {
   const invalid = { name: 'Violation', code: 'invalid-utf8' }
   t.throws(() => append(assembler(Opcode.text), '61', 'f4', '90'), invalid)

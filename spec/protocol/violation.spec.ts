@@ -17,6 +17,7 @@ t.test('7.4.1: the close code and the section of each violation', async t => {
     'length-not-minimal': '1002 5.2',
     'length-unsafe': '1009 7.4.1',
     'message-too-big': '1009 7.4.1',
+    'too-much-retained': '1009 7.4.1',
     'unexpected-continuation': '1002 5.4',
     'expected-continuation': '1002 5.4',
     'invalid-utf8': '1007 8.1',

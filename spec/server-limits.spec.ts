@@ -1,0 +1,108 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { connect } from '../lib/client.ts'
+import { clientsOf, observedServer, running } from './helpers/running.ts'
+import { frame } from './helpers/frames.ts'
+import { eventually, turn } from './helpers/journal.ts'
+import { handshakeText } from './helpers/raw-client.ts'
+
+const TEXT = '81'
+
+t.test('handshakeBytes: as many as the limit pass, one more is 431, over listen and attach', async t => {
+  const size = handshakeText({ headers: { 'x-more': '' } }).length
+  for (const limit of [size, 1000, 16 * 1024, undefined]) {
+    const most = limit ?? 16 * 1024
+    const listening = await running(t, { limits: { handshakeBytes: limit } })
+    const http = createServer({ maxHeaderSize: 100_000 }).listen(0, '127.0.0.1')
+    await once(http, 'listening')
+    t.teardown(() => http.close())
+    const attached = observedServer(t, { limits: { handshakeBytes: limit } })
+    attached.server.attach(http)
+    for (const { dial } of [listening, clientsOf(t, (http.address() as AddressInfo).port)]) {
+      for (const [more, status] of [[0, 101], [1, 431], [50, 431], [5000, 431]] as const) {
+        const client = await dial()
+        const answer = await client.handshake({ headers: { 'x-more': 'x'.repeat(most - size + more) } })
+        t.equal(answer.status, status, `${most} and ${more}`)
+        client.socket.destroy()
+      }
+    }
+    t.notOk([...listening.journal.lines, ...attached.journal.lines].some(line => /error|refused/.test(line)))
+  }
+})
+
+t.test('handshakeBytes: a path counts too; Infinity is no limit, and 0 lets nobody in', async t => {
+  const { dial } = await running(t, { limits: { handshakeBytes: 1000 } })
+  const client = await dial()
+  t.equal((await client.handshake({ path: `/${'a'.repeat(1000)}` })).status, 431)
+  const endless = await running(t, { limits: { handshakeBytes: Infinity } })
+  const large = await endless.client({ headers: { 'x-more': 'x'.repeat(200_000) } })
+  large.send(frame(TEXT, 'a'))
+  await endless.journal.until('text a')
+  const none = await running(t, { limits: { handshakeBytes: 0 } })
+  t.equal((await (await none.dial()).handshake()).status, 431)
+})
+
+t.test('the other limits and the policies reach the connections of a server', async t => {
+  const never = new Promise(() => {})
+  const limits = { pendingMessages: 2, controlFrames: 5, retainedBytes: 10, lifetime: Infinity }
+  const { client, journal } = await running(t, { limits, message: () => never })
+  const [busy, loud, large] = [await client(), await client(), await client()]
+  busy.send(...['a', 'b', 'c'].map(text => frame(TEXT, text)))
+  await journal.until('text b')
+  loud.send(...Array.from({ length: 5 }, () => frame('89')))
+  await loud.journal.reach(5)
+  loud.send(frame('8a'))
+  await loud.journal.until('close 1008 more pings and pongs')
+  large.send(frame(TEXT, 'x'.repeat(11)))
+  await large.journal.until('close 1009 the message takes more memory')
+  t.notOk(journal.lines.includes('text c'))
+})
+
+t.test('a broadcast waits for nobody: those that read get all, each that does not has its own drops', async t => {
+  for (const broadcast of ['drop-oldest', 'drop-newest'] as const) {
+    const { server, client } = await running(t, { limits: { queuedBytes: 100_000 }, slowReceivers: { broadcast } })
+    const [reader, idle] = [await client(), await client()]
+    idle.socket.pause()
+    const [one, other] = [...server.connections]
+    const COUNT = 500
+    let reached = 0
+    for (let i = 0; i < COUNT; i++) {
+      reached += server.broadcast(Buffer.alloc(40_000, i))
+      await eventually('the reader', () => reader.frames.length === i + 1)
+    }
+    t.equal(server.connections.size, 2, broadcast)
+    t.equal(one.droppedMessages, 0)
+    t.ok(other.droppedMessages > 100, `${other.droppedMessages}`)
+    if (broadcast === 'drop-newest') t.equal(reached, 2 * COUNT - other.droppedMessages, 'the count leaves out the refused')
+    const dropped = other.droppedMessages
+    idle.socket.resume()
+    await eventually('the rest', () => idle.frames.length === COUNT - dropped)
+    t.ok(idle.frames.every(({ payload }) => payload.length === 40_000))
+    await turn()
+    t.equal(other.bufferedAmount, 0)
+  }
+})
+
+t.test('a client has limits and policies of its own', async t => {
+  const { port, server, journal } = await running(t, {})
+  const url = `ws://127.0.0.1:${port}`
+  const socket = await connect(url, {
+    limits: { pendingMessages: 1, controlFrames: 3, queuedBytes: 1000, lifetime: 60_000 },
+    slowReceivers: { send: 'drop-newest' },
+    message: () => new Promise(() => {}),
+  })
+  const messages = ['a', 'b'].map(text => text.repeat(600))
+  t.equal(socket.send(messages[0]), true)
+  t.equal(socket.send(messages[1]), true, 'the first has been taken by the system')
+  await journal.until('text of 600')
+  const [connection] = server.connections
+  for (let i = 0; i < 4; i++) connection.ping()
+  await journal.until('close 1008')
+  t.match(socket.closed, { code: 1008 })
+  const short = await connect(url, { limits: { lifetime: 200 } })
+  await journal.until('close 1001 lifetime')
+  await eventually('the end', () => short.closed !== undefined)
+  t.strictSame(short.closed, { code: 1001, reason: 'lifetime' })
+})
