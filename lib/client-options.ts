@@ -4,7 +4,7 @@ import { resolveCompression, type CompressionOption, type CompressionSettings } 
 import { checkRequestHeaders } from './handshake/client-request.ts'
 import { isToken } from './handshake/grammar.ts'
 import { isFieldValue, type Headers } from './handshake/response-headers.ts'
-import { resolveLimits, type LimitOptions, type Limits } from './limits.ts'
+import { resolveLimits, SERVER_LIMITS, type LimitOptions, type Limits } from './limits.ts'
 import { checkAmount } from './protocol/amount.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import type { Connection } from './transport/connection.ts'
@@ -39,8 +39,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
   /** Milliseconds until the connection has to be open, redirects and all; Infinity for no limit. Default 10,000. */
   readonly timeout?: number | undefined
-  /** As the server's, but for those of the handshake: `timeout` stands in for `handshakeTime`. */
-  readonly limits?: Omit<LimitOptions, (typeof OF_SERVERS)[number]> | undefined
+  /** As the server's, of one connection; `timeout` stands in for `handshakeTime`. */
+  readonly limits?: Omit<LimitOptions, (typeof SERVER_LIMITS)[number]> | undefined
   /** As the server's. */
   readonly slowReceivers?: SlowReceiverOptions | undefined
   /** permessage-deflate (RFC 7692) to offer, as the server's option of this name. Default true: 'shared'. */
@@ -91,7 +91,6 @@ const OF_CONNECTION = ['limits', 'slowReceivers', 'compression', 'heartbeat', 't
 const NAMES: readonly string[] = [...CALLBACKS, ...OF_REQUEST, ...OF_CONNECTION]
 
 /** Limits of the handshake, which a client has none of. */
-const OF_SERVERS = ['handshakeBytes', 'handshakeTime'] as const
 
 /** What an option can't be given together with. */
 const EXCLUSIVE = [
@@ -158,7 +157,7 @@ function checkSignal(signal: unknown): AbortSignal | undefined {
 }
 
 function checkLimits(limits: LimitOptions | undefined): Limits {
-  const name = OF_SERVERS.find(name => Object(limits)[name] !== undefined)
+  const name = SERVER_LIMITS.find(name => Object(limits)[name] !== undefined)
   if (name !== undefined) throw invalid(`limits.${name} is for servers${name === 'handshakeTime' ? ': use timeout' : ''}`)
   return resolveLimits(limits)
 }

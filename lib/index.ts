@@ -17,6 +17,7 @@ export type { CompressionOption, CompressionOptions } from './deflate/compressio
 export { reconnecting, type ReconnectingOptions } from './reconnecting.ts'
 export { WebSocketServer, type AttachOptions, type CloseOptions } from './server.ts'
 export type { Decision, ServerOptions, UpgradeRequest } from './server-options.ts'
+export type { TrustProxyOption, TrustProxyOptions } from './transport/client-address.ts'
 export type { Connection } from './transport/connection.ts'
 export type { PublishOptions, SendOptions } from './transport/connection-setup.ts'
 export type { Message } from './transport/message.ts'

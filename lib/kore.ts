@@ -30,6 +30,7 @@ import {
   takeRequest,
   type KoreRequest,
 } from './kore/request.ts'
+import { admission, memory } from './kore/shared.ts'
 import { CloseCode } from './protocol/close-code.ts'
 import { parseClosePayload } from './protocol/close-payload.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
@@ -71,7 +72,7 @@ export const connections: ReadonlySet<KoreConnection> = live
  * Answers an upgrade request with the handshake. onconnect runs inside this call; what it sends arrives right behind the
  * 101 response. onmessage gets TEXT and BINARY messages; ondisconnect runs exactly once.
  *
- * A request that is no good handshake is refused as RFC 6455 says. A callback name that no loaded module has, or a
+ * A request that is no good handshake is refused as RFC 6455 says, and one too many as a WebSocketServer does. A callback name that no loaded module has, or a
  * response header that can't be sent, is answered with 500 and reported to `kore_onerror`. Either way no callback runs,
  * nobody else is harmed, and `request.status` tells the outcome.
  *
@@ -252,8 +253,10 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
   failed: ({ data: c }, error) => report(error, c),
   gone(connection) {
     lingering.delete(connection)
+    admission.leave(connection.remoteAddress)
     if (isQuiet()) for (const resolve of onQuiet.splice(0)) resolve()
   },
+  memory,
 }
 
 function isQuiet(): boolean {
@@ -264,10 +267,17 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   const { 'sec-websocket-protocol': protocols, ...headers } = responseHeaders(request)
   const protocol = protocols?.[0] ?? ''
   const greeting = formatAcceptance(offer, protocol, headers)
+  const { remoteAddress } = request.socket
+  const refusal = admission.enter(remoteAddress)
+  if (refusal !== undefined) {
+    answer(request, refusal)
+    return
+  }
   const { socket, early } = takeRequest(request)
   const c = request.owner
   const limits = config.limits
-  const connection = new Connection({ role: 'server', transport: socket, handlers, limits, protocol, data: c, greeting })
+  const role = 'server'
+  const connection = new Connection({ role, transport: socket, handlers, limits, remoteAddress, protocol, data: c, greeting })
   c.become(connection)
   request.status = 101
   live.add(c)

@@ -1,4 +1,6 @@
-/** What a peer may use of a server, checked once where the options come in. */
+/** What a peer may use of a server, and all peers together, checked once where the options come in. */
+import { totalmem } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
 import { checkAmount } from './protocol/amount.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import { DEFAULT_MAX_MESSAGE_BYTES, retainedFor } from './protocol/endpoint.ts'
@@ -36,6 +38,27 @@ export interface LimitOptions {
   readonly lifetime?: number | undefined
   /** Milliseconds without a byte in or out; then the connection is closed with 1001. Default Infinity. */
   readonly idleTime?: number | undefined
+  /**
+   * Connections of a server, those that are being closed and handshakes that wait for `accept` included; then 503.
+   * Default 100,000; less where a quarter of the memory (see `memory`), at 5 KiB for each, is less.
+   */
+  readonly connections?: number | undefined
+  /**
+   * The same of one address; then 429. An IPv6 address is its first 64 bits. Default 1,000, but then this machine and
+   * private networks, where proxies are, are not counted; they are where a number is given. Unix sockets never are.
+   */
+  readonly connectionsPerAddress?: number | undefined
+  /**
+   * Handshakes of a server that wait for `accept`, and with `listen` also requests that have not come whole; then 503,
+   * to the oldest of these if there is one. Default 10,000; less where a quarter of the memory, at 16 KiB, is less.
+   */
+  readonly handshakes?: number | undefined
+  /**
+   * Bytes that all connections of a server hold together: messages and handshakes under way, and what is queued for
+   * sending. From three quarters on the largest holders are not read, above it they are dropped (1006, `memory`).
+   * Default: a quarter of the heap limit, or of the memory of the container or machine where that is less.
+   */
+  readonly memory?: number | undefined
 }
 
 /** The limits in force. */
@@ -43,6 +66,16 @@ export type Limits = { readonly [Name in keyof LimitOptions]-?: number }
 
 const TIME = 'milliseconds'
 const BYTES = 'bytes'
+const CONNECTIONS = 'connections'
+
+/** What an idle connection takes, rounded up, in bytes. */
+const CONNECTION_SIZE = 5 * 1024
+/** The most that Node takes as the header of a request. */
+const HEADER_SIZE = 16 * 1024
+const QUARTER = Math.floor(availableMemory() / 4)
+
+/** Limits that only a server has. */
+export const SERVER_LIMITS = ['handshakeBytes', 'handshakeTime', 'connections', 'connectionsPerAddress', 'handshakes', 'memory'] as const
 
 const DEFAULTS: { readonly [Name in keyof Limits]: readonly [value: number | 'derived', unit: string] } = {
   messageBytes: [DEFAULT_MAX_MESSAGE_BYTES, BYTES],
@@ -55,6 +88,10 @@ const DEFAULTS: { readonly [Name in keyof Limits]: readonly [value: number | 'de
   closingTime: [10_000, TIME],
   lifetime: [Infinity, TIME],
   idleTime: [Infinity, TIME],
+  connections: [Math.min(100_000, Math.floor(QUARTER / CONNECTION_SIZE)), CONNECTIONS],
+  connectionsPerAddress: [1000, CONNECTIONS],
+  handshakes: [Math.min(10_000, Math.floor(QUARTER / HEADER_SIZE)), 'handshakes'],
+  memory: [QUARTER, BYTES],
 }
 
 /** @throws MisuseError `invalid-option` for a limit that is not one of those above or has no allowed value */
@@ -75,4 +112,11 @@ export function resolveLimits(options: LimitOptions = {}): Limits {
     else limits[name] = fallback === 'derived' ? retainedFor(limits.messageBytes) : fallback
   }
   return limits as Limits
+}
+
+/** What V8's heap may grow to, or what the container or machine has, in bytes; without a container its limit is huge. */
+function availableMemory(): number {
+  // 0, or undefined in some releases, where nothing is known of it.
+  const constrained = process.constrainedMemory() || Infinity
+  return Math.min(getHeapStatistics().heap_size_limit, constrained, totalmem())
 }

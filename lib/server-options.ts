@@ -5,9 +5,11 @@ import { resolveCompression, type CompressionOption, type CompressionSettings } 
 import { isToken } from './handshake/grammar.ts'
 import { checkOriginPolicy, type OriginPolicy } from './handshake/origin.ts'
 import type { Refusal } from './handshake/refusal.ts'
+import { pathOf, type HandshakeOffer } from './handshake/request.ts'
 import type { Acceptance } from './handshake/response.ts'
 import { resolveLimits, type LimitOptions, type Limits } from './limits.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
+import { clientAddress, resolveTrustProxy, type TrustedProxies, type TrustProxyOption } from './transport/client-address.ts'
 import type { Connection } from './transport/connection.ts'
 import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
 import type { Message } from './transport/message.ts'
@@ -26,9 +28,28 @@ export interface UpgradeRequest {
   readonly origin: string | undefined
   /** The subprotocols offered, in the client's order of preference. */
   readonly protocols: readonly string[]
+  /** The client's IP address: with `trustProxy`, what a trusted proxy says. Undefined on a unix socket. */
   readonly remoteAddress: string | undefined
   /** The request itself. It is let go once the connection is open: keep what you need in `data`. */
   readonly raw: IncomingMessage
+}
+
+/** What `accept` is told of a handshake. */
+export function describeRequest(
+  request: IncomingMessage,
+  offer: HandshakeOffer,
+  proxies: TrustedProxies | undefined
+): UpgradeRequest {
+  return {
+    url: request.url ?? '',
+    path: pathOf(request.url),
+    headers: request.headers,
+    host: offer.host,
+    origin: offer.origin,
+    protocols: offer.protocols,
+    remoteAddress: clientAddress(request, proxies),
+    raw: request,
+  }
 }
 
 /** What `accept` may return: nothing for yes, choices, or what `refuse` made. */
@@ -74,19 +95,31 @@ export interface ServerOptions<Data> {
   readonly heartbeat?: HeartbeatOption | undefined
   /** Carries what is published with scope 'global' to other processes: `clusterBus()`. Default: none. */
   readonly bus?: Bus | undefined
+  /**
+   * Which proxies may say, in which header, what address a client has: it is the last in the header that is not one of
+   * theirs, and becomes `remoteAddress`. Default false: the address of whoever is connected.
+   */
+  readonly trustProxy?: TrustProxyOption | undefined
 }
 
 /** The options as a server uses them. */
-export interface CheckedOptions<Data> extends Omit<ServerOptions<Data>, 'compression' | 'heartbeat' | 'limits' | 'protocols' | 'slowReceivers'> {
+export interface CheckedOptions<Data>
+  extends Omit<ServerOptions<Data>, 'compression' | 'heartbeat' | 'limits' | 'protocols' | 'slowReceivers' | 'trustProxy'> {
   readonly heartbeat: HeartbeatTimes | undefined
   readonly compression: CompressionSettings | undefined
   readonly limits: Limits
   readonly slowReceivers: SlowReceivers | undefined
   readonly protocols: readonly string[]
+  readonly trustProxy: TrustedProxies | undefined
+  /** Whether connections of this machine and of private networks count for `limits.connectionsPerAddress`. */
+  readonly countsNear: boolean
 }
 
 const CALLBACKS = ['accept', 'open', 'message', 'drain', 'close', 'error'] as const
-const NAMES: readonly string[] = [...CALLBACKS, 'path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus']
+const NAMES: readonly string[] = [
+  ...CALLBACKS,
+  ...['path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus', 'trustProxy'],
+]
 
 /** @throws MisuseError `invalid-option`, naming the option and what it may be */
 export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions<Data> {
@@ -111,6 +144,8 @@ export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions
     slowReceivers: resolveSlowReceivers(options.slowReceivers),
     compression: resolveCompression(options.compression === undefined ? false : options.compression),
     heartbeat: resolveHeartbeat(options.heartbeat),
+    trustProxy: resolveTrustProxy(options.trustProxy),
+    countsNear: options.limits?.connectionsPerAddress !== undefined,
   }
 }
 

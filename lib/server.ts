@@ -11,16 +11,20 @@ import type { Duplex } from 'node:stream'
 import { Broadcaster } from './broadcast/broadcaster.ts'
 import { createCompression } from './deflate/compression.ts'
 import { negotiate } from './deflate/negotiation.ts'
+import { Diagnostics } from './diagnostics.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
 import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
 import { checkAmount } from './protocol/amount.ts'
 import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
-import { checkOptions, type CheckedOptions, type Decision, type ServerOptions, type UpgradeRequest } from './server-options.ts'
+import { checkOptions, describeRequest, type CheckedOptions, type Decision, type ServerOptions } from './server-options.ts'
+import { Admission } from './transport/admission.ts'
+import { clientAddress } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, PublishOptions } from './transport/connection-setup.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
+import { MemoryBudget } from './transport/memory-budget.ts'
 import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
@@ -46,6 +50,9 @@ export class WebSocketServer<Data = unknown> {
   readonly #connections = new Set<Connection<Data>>()
   readonly #broadcaster: Broadcaster<Data>
   readonly #heartbeat: Heartbeat | undefined
+  readonly #diagnostics = new Diagnostics()
+  readonly #admission: Admission
+  readonly #memory: MemoryBudget | undefined
   readonly #pending = new Set<Pending>()
   /** Sockets that a refusal has gone to, and that are not gone yet. */
   readonly #refused = new Set<Duplex>()
@@ -61,6 +68,9 @@ export class WebSocketServer<Data = unknown> {
     const checked = checkOptions(options)
     this.#options = checked
     this.#heartbeat = checked.heartbeat && new Heartbeat(checked.heartbeat)
+    const { limits } = checked
+    this.#admission = new Admission(limits, checked.countsNear, this.#diagnostics)
+    this.#memory = limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics)
     this.#broadcaster = new Broadcaster(this.#connections, checked.bus, `server ${checked.path ?? '*'}`)
     this.#handlers = {
       ...(checked.open && { open: checked.open }),
@@ -75,8 +85,10 @@ export class WebSocketServer<Data = unknown> {
       failed: (socket, error) => this.#report(socket, error),
       gone: socket => {
         this.#lingering.delete(socket)
+        this.#admission.leave(socket.remoteAddress)
         this.#checkQuiet()
       },
+      memory: this.#memory,
     }
   }
 
@@ -111,6 +123,7 @@ export class WebSocketServer<Data = unknown> {
     )
     this.#http = http
     http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
+    this.#admission.watch(http, (socket, refusal) => this.#refuse(socket, refusal))
     try {
       await new Promise<void>((resolve, reject) => {
         http.once('error', reject)
@@ -145,6 +158,7 @@ export class WebSocketServer<Data = unknown> {
   /** Takes over one request from an `upgrade` event of yours, whatever happens to it: it is answered here. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { path } = this.#options
+    this.#admission.arrived(socket)
     if (path !== undefined && pathOf(request.url) !== path) this.#refuse(socket, REFUSALS.path)
     else this.#handshake(request, socket, head)
   }
@@ -199,57 +213,93 @@ export class WebSocketServer<Data = unknown> {
 
   #handshake(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     takeOver(socket)
+    // It was answered before it had come whole.
+    if (!socket.writable) {
+      socket.destroy()
+      return
+    }
     if (this.#closing !== undefined) {
       this.#refuse(socket, REFUSALS.closing)
       return
     }
-    const { accept, origins } = this.#options
     try {
-      const offer = readRequest(request, origins, this.#options.limits.handshakeBytes)
+      const offer = readRequest(request, this.#options.origins, this.#options.limits.handshakeBytes)
       if (offer instanceof Refusal) {
         this.#refuse(socket, offer)
         return
       }
-      const decision = accept?.(describeRequest(request, offer))
-      if (isThenable(decision)) this.#await(Promise.resolve(decision), offer, socket, head)
-      else this.#conclude(decision, offer, socket, head)
+      const address = this.#addressOf(request)
+      const refusal = this.#admission.enter(address)
+      if (refusal === undefined) this.#decide(request, { ...offer, address }, socket, head)
+      else this.#refuse(socket, refusal)
     } catch (error) {
       this.#report(null, error)
       this.#refuse(socket, REFUSALS.failure)
     }
   }
 
+  /** Asks `accept`, if as many as may wait are not waiting for it already. */
+  #decide(request: IncomingMessage, entrant: Entrant, socket: Duplex, head: Buffer): void {
+    const { accept, trustProxy } = this.#options
+    let decision: Decision<Data> | Promise<Decision<Data>> = accept && this.#admission.wait()
+    if (accept !== undefined && decision === undefined) {
+      try {
+        decision = accept(describeRequest(request, entrant, trustProxy))
+      } catch (error) {
+        decision = Promise.reject(error)
+      }
+      if (isThenable(decision)) {
+        this.#await(Promise.resolve(decision), entrant, socket, head)
+        return
+      }
+      this.#admission.settle()
+    }
+    this.#conclude(decision, entrant, socket, head)
+  }
+
+  /** The client's address, where it is not simply what the connection says or has to be counted. */
+  #addressOf(request: IncomingMessage): string | undefined {
+    const { limits, trustProxy } = this.#options
+    if (limits.connectionsPerAddress === Infinity && trustProxy === undefined) return undefined
+    return clientAddress(request, trustProxy)
+  }
+
   /** Waits for the answer of an asynchronous `accept`. */
-  #await(decision: Promise<Decision<Data>>, offer: HandshakeOffer, socket: Duplex, head: Buffer): void {
+  #await(decision: Promise<Decision<Data>>, entrant: Entrant, socket: Duplex, head: Buffer): void {
     let settled = false
     const settle = (): Buffer | undefined => {
       if (settled) return undefined
       settled = true
       this.#pending.delete(entry)
+      this.#admission.settle()
       return upgrade.finish()
     }
     const entry: Pending = {
       refuse: refusal => {
-        if (settle() !== undefined) this.#refuse(socket, refusal)
+        if (settle() !== undefined) this.#conclude(refusal, entrant, socket, EMPTY)
       },
     }
     const upgrade = new PendingUpgrade(
       socket,
       head,
       this.#options.limits.handshakeTime,
-      () => entry.refuse(REFUSALS.timeout),
+      why => entry.refuse(why === 'timeout' ? REFUSALS.timeout : REFUSALS.busy),
       () => {
         settled = true
         this.#pending.delete(entry)
-      }
+        this.#admission.settle()
+        this.#admission.leave(entrant.address)
+      },
+      this.#memory
     )
     this.#pending.add(entry)
+    upgrade.recount()
     decision.then(
       answer => {
         const early = settle()
         if (early === undefined) return
         try {
-          this.#conclude(answer, offer, socket, early)
+          this.#conclude(answer, entrant, socket, early)
         } catch (error) {
           this.#report(null, error)
           this.#refuse(socket, REFUSALS.failure)
@@ -262,20 +312,27 @@ export class WebSocketServer<Data = unknown> {
     )
   }
 
-  #conclude(decision: Decision<Data>, offer: HandshakeOffer, socket: Duplex, early: Buffer): void {
-    if (decision instanceof Refusal) {
-      this.#refuse(socket, decision)
-      return
+  #conclude(decision: Decision<Data>, entrant: Entrant, socket: Duplex, early: Buffer): void {
+    let connection: Connection<Data> | undefined
+    try {
+      if (decision instanceof Refusal) this.#refuse(socket, decision)
+      else connection = this.#connect(decision, entrant, socket)
+    } finally {
+      if (connection === undefined) this.#admission.leave(entrant.address)
     }
+    connection?.start(early)
+  }
+
+  #connect(decision: Exclude<Decision<Data>, Refusal>, entrant: Entrant, socket: Duplex): Connection<Data> | undefined {
     if (decision !== undefined && (typeof decision !== 'object' || decision === null)) {
       throw new MisuseError('invalid-argument', 'accept must return nothing, an object of choices, or what refuse() made')
     }
     const chosen = decision?.protocol
-    const protocol = chosen === undefined ? chooseProtocol(offer.protocols, this.#options.protocols) : (chosen ?? '')
+    const protocol = chosen === undefined ? chooseProtocol(entrant.protocols, this.#options.protocols) : (chosen ?? '')
     const { compression } = this.#options
-    const agreed = compression && negotiate(offer.extensions, compression)
-    const greeting = formatAcceptance(offer, protocol, decision?.headers, agreed?.response)
-    if (socket.destroyed) return
+    const agreed = compression && negotiate(entrant.extensions, compression)
+    const greeting = formatAcceptance(entrant, protocol, decision?.headers, agreed?.response)
+    if (socket.destroyed) return undefined
     const connection = new Connection<Data>({
       role: 'server',
       transport: socket,
@@ -284,6 +341,7 @@ export class WebSocketServer<Data = unknown> {
       slowReceivers: this.#options.slowReceivers,
       hub: this.#broadcaster,
       heartbeat: this.#heartbeat,
+      remoteAddress: entrant.address,
       protocol,
       extensions: agreed?.response,
       compression: agreed && compression && createCompression('server', agreed.agreement, compression),
@@ -291,13 +349,18 @@ export class WebSocketServer<Data = unknown> {
       greeting,
     })
     this.#connections.add(connection)
-    connection.start(early)
+    return connection
   }
 
   #refuse(socket: Duplex, refusal: Refusal): void {
     this.#refused.add(socket)
     socket.on('close', () => this.#refused.delete(socket))
     refuseUpgrade(socket, refusal, this.#options.limits.closingTime)
+    // Those who don't go away by themselves are kept no longer than there is room for them.
+    if (this.#refused.size <= this.#options.limits.handshakes) return
+    const [oldest] = this.#refused
+    this.#refused.delete(oldest)
+    oldest.destroy()
   }
 
   #report(socket: Connection<Data> | null, error: unknown): void {
@@ -311,18 +374,10 @@ interface Pending {
   refuse(refusal: Refusal): void
 }
 
-function describeRequest(request: IncomingMessage, offer: HandshakeOffer): UpgradeRequest {
-  return {
-    url: request.url ?? '',
-    path: pathOf(request.url),
-    headers: request.headers,
-    host: offer.host,
-    origin: offer.origin,
-    protocols: offer.protocols,
-    remoteAddress: request.socket.remoteAddress,
-    raw: request,
-  }
-}
+/** A handshake that `Admission.enter` has let in, as coming from this address. */
+type Entrant = HandshakeOffer & { readonly address: string | undefined }
+
+const EMPTY = Buffer.alloc(0)
 
 function answerPlainRequest(_: IncomingMessage, response: ServerResponse): void {
   const { status, headers, body } = REFUSALS.upgrade

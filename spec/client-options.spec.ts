@@ -2,7 +2,7 @@ import { Agent } from 'node:http'
 import t from 'tap'
 import { checkConnectOptions, type ConnectOptions } from '../lib/client-options.ts'
 import { resolveCompression } from '../lib/deflate/compression.ts'
-import { resolveLimits } from '../lib/limits.ts'
+import { resolveLimits, SERVER_LIMITS } from '../lib/limits.ts'
 import { resolveHeartbeat } from '../lib/transport/heartbeat.ts'
 
 const NAMES = [
@@ -79,7 +79,7 @@ t.test('each option, wrong: misuse that names it', async t => {
     signal: [null, 5, {}, { aborted: false }, new AbortController()],
     timeout: notAmounts,
     redirects: notAmounts,
-    limits: [null, 5, 'text', { no: 1 }, { messageBytes: -1 }, { handshakeTime: 5 }, { handshakeTime: Infinity }, { handshakeBytes: 5 }],
+    limits: [null, 5, 'text', { no: 1 }, { messageBytes: -1 }, ...SERVER_LIMITS.flatMap(name => [{ [name]: 5 }, { [name]: Infinity }])],
     slowReceivers: [null, 5, 'close', { send: 'drop' }, { broadcast: 'wait' }, { no: 'close' }],
     tls: [null, 5, 'text', { socket: {} }, { host: 'a' }, { port: 1 }, { path: '/a' }, { ALPNProtocols: ['h2'] }],
     agent: [null, 5, 'text', {}, false],
@@ -100,8 +100,8 @@ t.test('each option, wrong: misuse that names it', async t => {
   t.throws(() => checkConnectOptions({ proxy }), { code: 'invalid-header' })
 })
 
-t.test('limits of the handshake may be undefined', async t => {
-  for (const name of ['handshakeTime', 'handshakeBytes']) {
+t.test('limits of servers may be undefined', async t => {
+  for (const name of SERVER_LIMITS) {
     t.strictSame(checkConnectOptions({ limits: { [name]: undefined } as object }).limits, resolveLimits())
     const message = new RegExp(`^limits\\.${name} is for servers`)
     t.throws(() => checkConnectOptions({ limits: { [name]: 1 } as object }), { code: 'invalid-option', message })

@@ -1,7 +1,14 @@
+import { spawnSync } from 'node:child_process'
+import { totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { getHeapStatistics } from 'node:v8'
 import t from 'tap'
 import { resolveLimits, type LimitOptions } from '../lib/limits.ts'
 import { MisuseError } from '../lib/protocol/misuse-error.ts'
 
+const QUARTER = Math.floor(
+  Math.min(getHeapStatistics().heap_size_limit, process.constrainedMemory() || Infinity, totalmem()) / 4
+)
 const DEFAULTS = {
   messageBytes: 16 * 1024 * 1024,
   retainedBytes: 18 * 1024 * 1024 + 1024,
@@ -13,12 +20,19 @@ const DEFAULTS = {
   closingTime: 10_000,
   lifetime: Infinity,
   idleTime: Infinity,
+  connections: Math.min(100_000, Math.floor(QUARTER / 5120)),
+  connectionsPerAddress: 1000,
+  handshakes: Math.min(10_000, Math.floor(QUARTER / 16384)),
+  memory: QUARTER,
 }
 const NAMES = Object.keys(DEFAULTS) as (keyof LimitOptions)[]
 const UNITS: Partial<Record<keyof LimitOptions, string>> = {
   pendingMessages: 'messages',
   controlFrames: 'control frames a second',
   lifetime: 'milliseconds',
+  connections: 'connections',
+  connectionsPerAddress: 'connections',
+  handshakes: 'handshakes',
 }
 
 t.test('what is left out, or undefined, has its default', async t => {
@@ -88,4 +102,26 @@ t.test('limits that are no object are misuse', async t => {
   for (const value of [null, 5, 'text', true]) {
     t.throws(() => resolveLimits(value as LimitOptions), { name: 'MisuseError', code: 'invalid-option', message: /^limits\b/ }, String(value))
   }
+})
+
+t.test('the defaults that follow the memory: a quarter of the heap limit, and what fits into it', async t => {
+  const heap = 200 * 2 ** 20
+  const limits = new URL('../lib/limits.ts', import.meta.url)
+  const script = `
+    const { getHeapStatistics } = require('node:v8')
+    import(${JSON.stringify(limits.href)}).then(({ resolveLimits }) => {
+      console.log(JSON.stringify([getHeapStatistics().heap_size_limit, resolveLimits()]))
+    })`
+  // What loads TypeScript here does so there.
+  const args = [...process.execArgv, '--max-old-space-size=200', '-e', script]
+  const { stdout } = spawnSync(process.execPath, args, { cwd: fileURLToPath(new URL('..', import.meta.url)), encoding: 'utf8' })
+  const [limit, resolved] = JSON.parse(stdout) as [number, Record<string, number>]
+  t.ok(limit >= heap && limit < 3 * heap, `${limit}`)
+  const quarter = Math.floor(limit / 4)
+  t.match(resolved, {
+    memory: quarter,
+    connections: Math.floor(quarter / 5120),
+    handshakes: Math.floor(quarter / 16384),
+    connectionsPerAddress: 1000,
+  })
 })

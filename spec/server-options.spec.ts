@@ -2,9 +2,13 @@ import t from 'tap'
 import { resolveLimits } from '../lib/limits.ts'
 import { checkOptions, type ServerOptions } from '../lib/server-options.ts'
 import { WebSocketServer } from '../lib/server.ts'
+import { TrustedProxies } from '../lib/transport/client-address.ts'
 import { FakeBus } from './helpers/fake-bus.ts'
 
-const NAMES = ['accept', 'open', 'message', 'drain', 'close', 'error', 'path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus'] as const
+const NAMES = [
+  ...(['accept', 'open', 'message', 'drain', 'close', 'error', 'path', 'origins', 'protocols', 'limits'] as const),
+  ...(['slowReceivers', 'compression', 'heartbeat', 'bus', 'trustProxy'] as const),
+] as const
 
 t.test('every option may be left out, or be undefined: that is its default', async t => {
   const defaults = { protocols: [], limits: resolveLimits(), slowReceivers: undefined, compression: undefined }
@@ -30,6 +34,7 @@ t.test('every option, as it may be', async t => {
     compression: { mode: 'dedicated', threshold: 0, windowBits: 9 },
     heartbeat: { interval: 5 },
     bus: new FakeBus().end(),
+    trustProxy: false,
   }
   const checked = checkOptions(options)
   t.strictSame(checked, {
@@ -39,7 +44,13 @@ t.test('every option, as it may be', async t => {
     slowReceivers: { send: 'wait', broadcast: undefined },
     compression: { mode: 'dedicated', threshold: 0, windowBits: 9, level: 1, memLevel: 5 },
     heartbeat: { interval: 5, timeout: 10_000 },
+    trustProxy: undefined,
+    countsNear: false,
   })
+  const trustProxy = { header: 'X-Forwarded-For', proxies: ['loopback'] }
+  t.type(checkOptions({ trustProxy }).trustProxy, TrustedProxies)
+  t.equal(checkOptions({ limits: { connectionsPerAddress: 1000 } }).countsNear, true, 'a number that is written counts')
+  t.equal(checkOptions({ limits: { connectionsPerAddress: undefined } }).countsNear, false)
   t.not(checked.protocols, options.protocols, 'a list of its own')
   for (const origins of ['any', () => true, []] as const) t.strictSame(checkOptions({ origins }).origins, origins)
 })
@@ -61,6 +72,7 @@ t.test('each option, wrong: misuse that names it', async t => {
     compression: [null, 5, 'zip', '', { mode: 'none' }, { threshold: -1 }, { level: 10 }, { windowBits: 9 }, { no: 1 }],
     heartbeat: [null, true, 5, 'text', { interval: 0 }, { timeout: -1 }, { interval: NaN }, { no: 1 }],
     bus: [null, 5, 'text', {}, { publish() {} }, { subscribe() {} }],
+    trustProxy: [null, true, 5, 'loopback', {}, { header: 'forwarded' }, { proxies: ['loopback'] }],
   }
   for (const name of NAMES) {
     for (const value of wrong[name]) {

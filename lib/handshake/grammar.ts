@@ -18,7 +18,7 @@ export function isToken(text: string): boolean {
 }
 
 /** Reads one header value from left to right. */
-class Scanner {
+export class Scanner {
   readonly #text: string
   #at = 0
 
@@ -65,7 +65,7 @@ class Scanner {
  * The elements of a comma-separated list, read by `element`; undefined as soon as one is malformed. Empty elements are
  * passed over, as RFC 9110, section 5.6.1.2, asks of recipients.
  */
-function parseList<Element>(
+export function parseList<Element>(
   values: readonly string[],
   element: (scanner: Scanner) => Element | undefined
 ): Element[] | undefined {

@@ -59,4 +59,6 @@ export const REFUSALS = {
   timeout: new Refusal(408, {}, 'The handshake took too long.\n'),
   failure: new Refusal(500, {}, 'The handshake failed on the server.\n'),
   closing: new Refusal(503, {}, 'The server is closing.\n'),
+  address: new Refusal(429, { 'retry-after': '10' }, 'There are too many connections from this address.\n'),
+  busy: new Refusal(503, { 'retry-after': '10' }, 'The server has too much to do.\n'),
 } as const

@@ -7,6 +7,7 @@ import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { PendingUpgrade, refuseUpgrade, takeOver } from '../transport/http1.ts'
 import { config } from './config.ts'
 import { KoreConnection } from './connection.ts'
+import { admission, memory } from './shared.ts'
 
 /** A request with its connection, as Kore's handlers get it. */
 export interface KoreRequest extends IncomingMessage {
@@ -34,13 +35,19 @@ class OpenRequest {
   }
 
   /** The handler takes its time. */
-  wait(onTimeout: () => void, onGone: () => void): void {
-    this.#pending = new PendingUpgrade(this.socket, this.#head, config.limits.handshakeTime, onTimeout, onGone)
+  wait(onEnough: (why: 'timeout' | 'memory') => void, onGone: () => void): void {
+    const gone = (): void => {
+      admission.settle()
+      onGone()
+    }
+    this.#pending = new PendingUpgrade(this.socket, this.#head, config.limits.handshakeTime, onEnough, gone, memory)
+    this.#pending.recount()
   }
 
   /** It is being answered; returns what the client sent ahead. */
   finish(): Buffer {
     this.socket.off('error', ignore)
+    if (this.#pending !== undefined) admission.settle()
     return this.#pending?.finish() ?? this.#head
   }
 }
@@ -114,11 +121,19 @@ export function isOpen(request: IncomingMessage): boolean {
   return found !== undefined && !found.gone && !found.socket.destroyed
 }
 
-/** Keeps a request whose handler takes its time: 408 if it takes too much, forgotten if the client goes away. */
+/**
+ * Keeps a request whose handler takes its time: 408 if it takes too much, 503 if too many do, forgotten if the client
+ * goes away.
+ */
 export function keepWaiting(request: IncomingMessage): void {
   const waiting = openRequest(request)
+  const refusal = admission.wait()
+  if (refusal !== undefined) {
+    answer(request, refusal)
+    return
+  }
   waiting.wait(
-    () => answer(request, REFUSALS.timeout),
+    why => answer(request, why === 'timeout' ? REFUSALS.timeout : REFUSALS.busy),
     () => {
       waiting.gone = true
     }

@@ -154,6 +154,12 @@ export class Endpoint {
     return this.#paused
   }
 
+  /** Bytes that are kept of what has come: not parsed yet, of a message or ping under way, or being decompressed. */
+  get retained(): number {
+    const kept = (this.#unread?.length ?? 0) + (this.#message?.memory ?? 0) + (this.#inflating?.size ?? 0)
+    return kept + (this.#frame?.control.length ?? 0) + (this.#owedPong?.length ?? 0)
+  }
+
   /**
    * Parses `bytes[start, end)` from the peer, all of it by default, unmasking it in place. Bytes that a pause leaves
    * unread are copied and kept.
@@ -412,12 +418,13 @@ export class Endpoint {
       this.#deliverInflated(opcode, decompressor.decompress(bytes, start, end, this.#maxInflatedBytes))
       return
     }
-    const inflating: Inflating = { opcode, result: undefined }
+    const inflating: Inflating = { opcode, result: undefined, size: end - start }
     this.#inflating = inflating
     this.halted = true
     decompressor.decompressLater(bytes.subarray(start, end), this.#maxInflatedBytes, result => {
       if (this.#state === EndpointState.closed) return
       inflating.result = result
+      inflating.size = result instanceof Violation ? 0 : result.length
       this.#sink.onBusy(false)
     })
     this.#sink.onBusy(true)
@@ -604,6 +611,8 @@ export class Endpoint {
 interface Inflating {
   readonly opcode: DataOpcode
   result: Buffer | Violation | undefined
+  /** Bytes that are kept: of the message as it came, then of the result. */
+  size: number
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -18,6 +18,8 @@ export interface MessageBuilder {
   readonly limit: number
   /** How many bytes have come so far. */
   readonly length: number
+  /** How many bytes of memory it takes. */
+  readonly memory: number
   /** Throws a Violation, `message-too-big` or `too-much-retained`, where `more` bytes would pass the limit. */
   expect(more: number): void
   append(bytes: Buffer, start: number, end: number, ascii: boolean, most: number, likely: number): void
@@ -60,6 +62,11 @@ export class MessageAssembler implements MessageBuilder {
 
   get length(): number {
     return this.#length
+  }
+
+  /** The bytes of memory that are taken for it. */
+  get memory(): number {
+    return this.#buffer.length
   }
 
   /**

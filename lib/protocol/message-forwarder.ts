@@ -25,6 +25,11 @@ export class MessageForwarder implements MessageBuilder {
     this.#utf8 = opcode === Opcode.text ? new Utf8Validator() : undefined
   }
 
+  /** Nothing is kept of it. */
+  get memory(): number {
+    return 0
+  }
+
   expect(more: number): void {
     if (more > this.limit - this.length) throw new Violation('message-too-big')
   }

@@ -6,6 +6,7 @@ import type { Role } from '../protocol/frame-parser.ts'
 import type { Compression, Compressor } from '../protocol/message-codec.ts'
 import type { DataOpcode, Opcode } from '../protocol/opcode.ts'
 import type { Heartbeat } from './heartbeat.ts'
+import type { MemoryBudget } from './memory-budget.ts'
 import type { Message } from './message.ts'
 import type { Payload } from './payload.ts'
 import type { SlowReceivers } from './slow-receiver.ts'
@@ -23,6 +24,8 @@ export interface ConnectionHandlers<Connection> {
   failed(connection: Connection, error: unknown): void
   /** The transport is gone too: nothing of the connection is left. Must not throw. */
   gone(connection: Connection): void
+  /** What counts the bytes that are held: here, because all connections of a server share it. */
+  readonly memory?: MemoryBudget | undefined
 }
 
 /** Topics and whoever serves them. */
@@ -74,6 +77,8 @@ export interface ConnectionSetup<Connection, Data> {
   readonly slowReceivers?: SlowReceivers | undefined
   readonly hub?: TopicHub<Connection> | undefined
   readonly heartbeat?: Heartbeat | undefined
+  /** The client's, where it is not what the transport says. */
+  readonly remoteAddress?: string | undefined
   readonly protocol: string
   /** What was agreed on, as the header said it; empty for nothing. */
   readonly extensions?: string | undefined

@@ -29,6 +29,7 @@ import { MessageIterator } from './message-iterator.ts'
 import { MessageStreams } from './message-streams.ts'
 import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
+import { GRANULARITY } from './memory-budget.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency, type SlowReceivers } from './slow-receiver.ts'
@@ -38,7 +39,7 @@ const connectionOf = Symbol('kore-ws connection')
 type Attached = Duplex & { [connectionOf]: Connection<unknown> }
 
 /** Who holds back reading. */
-const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16 } as const
+const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16, memory: 32 } as const
 /** Those that end by themselves: nothing is thrown away for them. */
 const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow
 
@@ -95,6 +96,9 @@ export class Connection<Data = unknown> {
   /** Why the transport was destroyed from our side, or what error it had. */
   #lost = ''
   #closingTime: number
+  /** Bytes that the server's budget was told of; -1 where it is told no more. */
+  #held = 0
+  readonly #remoteAddress: string | undefined
   #closed: { readonly code: number; readonly reason: string } | undefined
   #iterator: MessageIterator | MessageStreams | undefined
   /** Who reads the message whose pieces come: it stays theirs, though they may have left. Undefined between messages. */
@@ -112,6 +116,7 @@ export class Connection<Data = unknown> {
     this.#diagnostics = setup.diagnostics
     this.#slowReceivers = setup.slowReceivers
     this.#closingTime = setup.limits.closingTime
+    this.#remoteAddress = setup.remoteAddress
     this.#outbox = new Outbox(setup.transport, this)
     this.#endpoint = new Endpoint(this, this.#outbox, {
       role: setup.role,
@@ -148,8 +153,9 @@ export class Connection<Data = unknown> {
     return this.#dropped
   }
 
-  /** The peer's IP address, where the transport has one. */
+  /** The peer's IP address, where the transport has one; of a server's client, as its `trustProxy` says. */
   get remoteAddress(): string | undefined {
+    if (this.#remoteAddress !== undefined) return this.#remoteAddress
     return this.#transport instanceof Socket ? this.#transport.remoteAddress : undefined
   }
 
@@ -470,6 +476,7 @@ export class Connection<Data = unknown> {
       if (!this.#reading) this.#transport.pause()
     } else {
       this.#holds &= ~HOLD.inflating
+      this.recount()
       this.#goOn()
     }
   }
@@ -587,18 +594,47 @@ export class Connection<Data = unknown> {
   /** @internal */
   release(): void {
     this.#release(HOLD.iterator)
+    this.recount()
   }
 
   /** @internal */
   detach(): void {
     this.#iterator = undefined
     this.#endpoint.streaming = false
-    this.#release(HOLD.iterator)
+    this.release()
   }
 
   /** @internal */
   onFlush(): void {
     this.#activeAt = coarseNow()
+  }
+
+  /** @internal */
+  onQueueChanged(): void {
+    this.recount()
+  }
+
+  /** @internal Tells the server's budget of memory what is held, where that has changed. */
+  recount(): void {
+    const held = this.#endpoint.retained + this.#outbox.queued + (this.#iterator === undefined ? 0 : this.#iterator.size)
+    if (held !== this.#held) this.#reportHeld(held)
+  }
+
+  /** @internal The server holds too much. */
+  stopReading(): void {
+    if (this.readyState === 'open') this.#hold(HOLD.memory)
+  }
+
+  /** @internal */
+  resumeReading(): void {
+    this.#release(HOLD.memory)
+  }
+
+  /** @internal As `stopReading`, and it is not enough. Behind what is queued no close frame would get through in time. */
+  dropHeld(): void {
+    this.#held = -1
+    if (this.readyState === 'open' && this.#outbox.queued === 0) this.fail(CloseCode.tryAgainLater, 'memory')
+    else this.terminate('memory')
   }
 
   /** @internal */
@@ -640,6 +676,8 @@ export class Connection<Data = unknown> {
   #gone(): void {
     this.#deadline?.clear()
     this.#endpoint.transportEnded()
+    this.#handlers.memory?.report(this, Math.max(0, this.#held), 0)
+    this.#held = -1
     this.#handlers.gone(this)
   }
 
@@ -721,9 +759,21 @@ export class Connection<Data = unknown> {
     const goOn = outbox.settle()
     if (goOn && limit >= HIGH_WATER) return true
     if (!outbox.fits(0, limit)) outbox.flush()
-    if (outbox.fits(0, limit) || outbox.queued <= message) return goOn
+    if (outbox.fits(0, limit) || outbox.queued <= message) {
+      this.recount()
+      return goOn
+    }
     this.dropSlow()
     return false
+  }
+
+  #reportHeld(held: number): void {
+    const { memory } = this.#handlers
+    const before = this.#held
+    if (memory === undefined || before < 0 || this.#lost !== '') return
+    if (held > 0 && Math.abs(held - before) < GRANULARITY) return
+    this.#held = held
+    memory.report(this, before, held)
   }
 
   #guard<Rest extends unknown[]>(
@@ -764,7 +814,7 @@ export class Connection<Data = unknown> {
   /** Reads on, but hands nothing over: all that is waited for is the peer's close frame. */
   #mute(): void {
     this.#muted = true
-    this.#release(HOLD.user | HOLD.iterator)
+    this.#release(HOLD.user | HOLD.iterator | HOLD.memory)
   }
 
   #hold(who: number): void {

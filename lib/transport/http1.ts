@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { Refusal } from '../handshake/refusal.ts'
 import { formatRefusal } from '../handshake/response.ts'
 import { Deadline } from './deadlines.ts'
+import type { Holder, MemoryBudget } from './memory-budget.ts'
 
 /** Bytes that a client may send ahead while `accept` thinks; beyond it the client is slowed down. */
 const MAX_EARLY = 64 * 1024
@@ -46,16 +47,21 @@ export function destroyAfter(socket: Duplex, time: number): void {
 function ignore(): void {}
 
 /** A handshake that waits for an answer: keeps what the client sends ahead, and sees when it goes away. */
-export class PendingUpgrade {
+export class PendingUpgrade implements Holder {
   readonly #socket: Duplex
   readonly #deadline: Deadline
+  readonly #onEnough: (why: 'timeout' | 'memory') => void
   readonly #onGone: () => void
+  readonly #memory: MemoryBudget | undefined
   #early: Buffer[]
   #size: number
+  #counted = 0
+  #over = false
   readonly #onData = (chunk: Buffer): void => {
     this.#early.push(chunk)
     this.#size += chunk.length
     if (this.#size >= MAX_EARLY) this.#socket.pause()
+    this.recount()
   }
   readonly #onLost = (): void => {
     this.#release()
@@ -64,15 +70,25 @@ export class PendingUpgrade {
   }
 
   /**
-   * @param time milliseconds until `onTimeout`, once
+   * @param time milliseconds until `onEnough`, called once: it took too long, or the server holds too much
    * @param onGone the client went away; nothing else is called any more
+   * @param memory counts what is kept, from `recount` on
    */
-  constructor(socket: Duplex, head: Buffer, time: number, onTimeout: () => void, onGone: () => void) {
+  constructor(
+    socket: Duplex,
+    head: Buffer,
+    time: number,
+    onEnough: (why: 'timeout' | 'memory') => void,
+    onGone: () => void,
+    memory?: MemoryBudget
+  ) {
     this.#socket = socket
     this.#early = [head]
     this.#size = head.length
+    this.#onEnough = onEnough
     this.#onGone = onGone
-    this.#deadline = new Deadline({ onDeadline: onTimeout })
+    this.#memory = memory
+    this.#deadline = new Deadline({ onDeadline: () => onEnough('timeout') })
     this.#deadline.set(time)
     socket.on('data', this.#onData)
     socket.on('end', this.#onLost)
@@ -86,7 +102,30 @@ export class PendingUpgrade {
     return Buffer.concat(this.#early)
   }
 
+  /** Tells the budget what is kept; it may call `onEnough` at once. */
+  recount(): void {
+    if (this.#size === this.#counted) return
+    const before = this.#counted
+    this.#counted = this.#size
+    this.#memory?.report(this, before, this.#size)
+  }
+
+  stopReading(): void {
+    this.#socket.pause()
+  }
+
+  resumeReading(): void {
+    if (!this.#over && this.#size < MAX_EARLY) this.#socket.resume()
+  }
+
+  dropHeld(): void {
+    this.#counted = 0
+    this.#onEnough('memory')
+  }
+
   #release(): void {
+    this.#over = true
+    this.#memory?.report(this, this.#counted, 0)
     this.#deadline.clear()
     const socket = this.#socket
     socket.off('data', this.#onData)

@@ -31,6 +31,11 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     return this
   }
 
+  /** Bytes or characters of the messages that wait. */
+  get size(): number {
+    return this.#waitingSize
+  }
+
   push(message: Message): void {
     const taker = this.#takers.shift()
     if (taker !== undefined) {
@@ -68,6 +73,7 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
       this.#sendAway()
     } else {
       this.#waiting = []
+      this.#waitingSize = 0
       this.end()
       this.#source.detach()
     }

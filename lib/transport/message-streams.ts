@@ -31,6 +31,11 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     return this
   }
 
+  /** @internal Bytes or characters of the pieces that wait. */
+  get size(): number {
+    return this.#pieces.reduce((sum, piece) => sum + piece.length, 0)
+  }
+
   /** The next piece. Rejects with an Error of code `connection-closed` where the message will not be complete. */
   next(): Promise<IteratorResult<Message, undefined>> {
     const piece = this.#pieces.shift()
@@ -99,6 +104,12 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  /** @internal Of the pieces that wait, bytes or characters. */
+  get size(): number {
+    const waiting = this.#waiting.reduce((sum, message) => sum + message.size, 0)
+    return waiting + (this.#taken?.size ?? 0)
   }
 
   /** The next message, as soon as it begins; what was not read of the one before is thrown away. */

@@ -20,6 +20,8 @@ const PIECE_COST = 512
 export interface OutboxOwner {
   /** Bytes are being written now. */
   onFlush(): void
+  /** What is queued may have changed. */
+  onQueueChanged(): void
   /** The transport takes more than it did: answers that waited may go. */
   onUnblocked(): void
   /** A sender that was asked to wait may go on. */
@@ -240,6 +242,7 @@ export class Outbox implements EndpointOutput, Flushable {
       this.#drainQueued = true
       setImmediate(Outbox.#drainLater, this)
     }
+    this.#owner.onQueueChanged()
   }
 
   /** The transport says that it takes more. */
@@ -247,6 +250,7 @@ export class Outbox implements EndpointOutput, Flushable {
     this.#drainQueued = false
     this.#writeBacklog(false)
     if (this.blocked) return
+    this.#owner.onQueueChanged()
     this.#owner.onUnblocked()
     if (this.#size > 0) this.queueFlush()
     this.#partWaiter?.resolve()

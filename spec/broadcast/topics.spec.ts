@@ -63,3 +63,16 @@ t.test('a topic without members is forgotten', async t => {
   for (let i = 50; i < 100; i++) topics.leave(i)
   t.equal(topics.size, 0)
 })
+
+t.test('100,000 members join and leave: nothing is left of them', async t => {
+  const topics = new Topics<object>()
+  for (let i = 0; i < 100_000; i++) {
+    const member = {}
+    topics.subscribe(member, 'room')
+    topics.subscribe(member, `own ${i}`)
+    if (i % 3 === 0) topics.unsubscribe(member, 'room')
+    topics.leave(member)
+    if (topics.size !== 0 || [...topics.topics(member)].length !== 0) t.fail(`${i}`)
+  }
+  t.equal(topics.size, 0)
+})

@@ -20,6 +20,8 @@ t.test('4.2.2: what the handshake itself refuses with', async t => {
     timeout: [408, {}, /long/],
     failure: [500, {}, /server/],
     closing: [503, {}, /closing/],
+    address: [429, { 'retry-after': '10' }, /address/],
+    busy: [503, { 'retry-after': '10' }, /too much/],
   }
   for (const [name, [status, headers, body]] of Object.entries(table)) {
     const refusal = REFUSALS[name as keyof typeof REFUSALS]

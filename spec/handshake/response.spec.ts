@@ -105,6 +105,8 @@ t.test('4.2.2: each refusal of the handshake itself, in bytes', async t => {
     timeout: ['408 Request Timeout'],
     failure: ['500 Internal Server Error'],
     closing: ['503 Service Unavailable'],
+    address: ['429 Too Many Requests', 'retry-after: 10\r\n'],
+    busy: ['503 Service Unavailable', 'retry-after: 10\r\n'],
   }
   for (const [name, [line, headers = '', connection = 'close']] of Object.entries(heads)) {
     const refusal = REFUSALS[name as keyof typeof REFUSALS]

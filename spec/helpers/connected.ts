@@ -9,6 +9,7 @@ import { Violation } from '../../lib/protocol/violation.ts'
 import type { ConnectionHandlers, TopicHub } from '../../lib/transport/connection-setup.ts'
 import { Connection } from '../../lib/transport/connection.ts'
 import type { Heartbeat } from '../../lib/transport/heartbeat.ts'
+import type { MemoryBudget } from '../../lib/transport/memory-budget.ts'
 import type { Message } from '../../lib/transport/message.ts'
 import { resolveSlowReceivers, type SlowReceiverOptions } from '../../lib/transport/slow-receiver.ts'
 import { bytes, hex, masked } from './frames.ts'
@@ -24,6 +25,7 @@ export interface ConnectedOptions {
   readonly slowReceivers?: SlowReceiverOptions
   readonly hub?: TopicHub<Connection<string>>
   readonly heartbeat?: Heartbeat
+  readonly memory?: MemoryBudget
   readonly protocol?: string
   readonly greeting?: string
   readonly extensions?: string
@@ -51,6 +53,7 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
     close: log((code: number, reason: string) => `close ${code} ${reason}`.trimEnd(), handlers.close),
     failed: log((error: unknown) => `failed ${describeError(error)}`),
     gone: log(() => 'gone'),
+    memory: options.memory,
   }
   const { role = 'server', limits, diagnostics, hub, heartbeat, protocol = '', greeting, extensions, compression, early } = options
   const connection = new Connection<string>({

@@ -15,6 +15,7 @@ import './endpoint/deflating-later.ts'
 import './endpoint/parts.ts'
 import './endpoint/pieces.ts'
 import './endpoint/retaining.ts'
+import './endpoint/retained.ts'
 import './endpoint/talk.ts'
 
 const [TEXT, BINARY, PING, PONG] = ['81', '82', '89', '8a']

@@ -121,6 +121,15 @@ t.test('the buffer grows with what came, fourfold at most, and never past what t
   t.strictSame([...sizes], [256, 4 * 257, 4 * 1029, 4 * 4117, 4 * 16469, 100_000])
 })
 
+t.test('memory is what the buffer takes', async t => {
+  const message = assembler()
+  t.equal(message.memory, 0)
+  append(message, '61')
+  t.equal(message.memory, 256)
+  append(message, '61'.repeat(256))
+  t.equal(message.memory, 1000)
+})
+
 t.test('a message whose length is known gets no more than that', async t => {
   const message = assembler(Opcode.text, 1000)
   message.append(bytes('616161'), 0, 3, true, 5, 0)

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { refuse } from '../../lib/handshake/refusal.ts'
 import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from '../../lib/transport/http1.ts'
+import { MemoryBudget } from '../../lib/transport/memory-budget.ts'
 import { turn } from '../helpers/journal.ts'
 import { closed, MemoryTransport, socketPair } from '../helpers/transports.ts'
 import { WireClient } from '../helpers/wire-client.ts'
@@ -189,6 +190,61 @@ for (const [how, leave] of [
     t.strictSame(calls, ['gone'])
   })
 }
+
+t.test('what is kept is counted, the head from recount on, and not any more when it is over', async t => {
+  for (const end of ['finish', 'gone'] as const) {
+    const memory = new MemoryBudget(200_000)
+    const transport = new MemoryTransport()
+    t.teardown(() => transport.destroy())
+    const upgrade = new PendingUpgrade(transport, Buffer.alloc(3000), LONG, () => {}, () => {}, memory)
+    t.equal(memory.bytes, 0)
+    upgrade.recount()
+    t.equal(memory.bytes, 3000)
+    transport.push(Buffer.alloc(500))
+    await turn()
+    t.equal(memory.bytes, 3500)
+    upgrade.recount()
+    t.equal(memory.bytes, 3500)
+    if (end === 'finish') t.equal(upgrade.finish().length, 3500)
+    else transport.destroy()
+    await turn()
+    t.strictSame([memory.bytes, memory.holders], [0, 0])
+  }
+})
+
+t.test('near the budget the client is slowed down, until there is room', async t => {
+  const memory = new MemoryBudget(100_000)
+  const holder = { recount() {}, stopReading() {}, resumeReading() {}, dropHeld() {} }
+  for (const [size, isSlow] of [[40_000, false], [65_536, true]] as const) {
+    const transport = new MemoryTransport()
+    t.teardown(() => transport.destroy())
+    const upgrade = new PendingUpgrade(transport, Buffer.alloc(0), LONG, () => {}, () => {}, memory)
+    transport.push(Buffer.alloc(size))
+    await turn()
+    t.equal(transport.isPaused(), isSlow, `${size}`)
+    memory.report(holder, 0, 80_000 - size)
+    t.equal(transport.isPaused(), true)
+    memory.report(holder, 80_000 - size, 0)
+    memory.report(upgrade, 0, 0)
+    if (size < 62_500) t.equal(transport.isPaused(), false)
+    memory.onDeadline()
+    t.equal(transport.isPaused(), isSlow, 'its own limit still holds')
+    upgrade.finish()
+    t.strictSame([transport.isPaused(), memory.bytes], [true, 0])
+  }
+})
+
+t.test('over the budget it is told so, once', async t => {
+  const memory = new MemoryBudget(2000)
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  const calls: string[] = []
+  const upgrade = new PendingUpgrade(transport, Buffer.alloc(3000), LONG, why => void calls.push(why), () => void calls.push('gone'), memory)
+  upgrade.recount()
+  t.strictSame([calls, memory.bytes], [['memory'], 0])
+  upgrade.finish()
+  t.strictSame([calls, memory.bytes, memory.holders], [['memory'], 0, 0])
+})
 
 t.test('destroyAfter destroys a stream that is not gone in time, and shortens a time that was set before', async t => {
   const [soon, gone] = [new MemoryTransport(), new MemoryTransport()]

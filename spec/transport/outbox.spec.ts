@@ -15,6 +15,7 @@ interface Watched {
 function watch(calls: string[]): ConstructorParameters<typeof Outbox>[1] {
   return {
     onFlush: () => void calls.push('flush'),
+    onQueueChanged() {},
     onUnblocked: () => void calls.push('unblocked'),
     onDrain: () => void calls.push('drain'),
   }
@@ -344,6 +345,7 @@ t.test('drain comes in a turn of its own, so that one who sends whenever he may 
   let drains = 0
   const outbox: Outbox = new Outbox(transport, {
     onFlush() {},
+    onQueueChanged() {},
     onUnblocked() {},
     onDrain() {
       drains++

@@ -1,0 +1,387 @@
+/** The limits that all clients of a server share, over real sockets. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { refuse } from '../lib/handshake/refusal.ts'
+import { WebSocketServer } from '../lib/server.ts'
+import type { Decision } from '../lib/server-options.ts'
+import { MemoryBudget } from '../lib/transport/memory-budget.ts'
+import { bytes, closeFrame, frame, masked } from './helpers/frames.ts'
+import { eventually, turn } from './helpers/journal.ts'
+import { handshakeText, RawClient } from './helpers/raw-client.ts'
+import { clientsOf, observedServer, running } from './helpers/running.ts'
+import { plainRequest, WireClient, type Answer } from './helpers/wire-client.ts'
+
+const [TEXT, BINARY] = ['81', '82']
+const FORWARDED = { header: 'x-forwarded-for', proxies: ['loopback'] }
+
+/** What is told on the channel from now on: the names of the limits. */
+function limitsReached(t: Test): string[] {
+  const names: string[] = []
+  const listener = (message: unknown): void => void names.push((message as { limit: string }).limit)
+  subscribe('kore-ws.limit', listener)
+  t.teardown(() => unsubscribe('kore-ws.limit', listener))
+  return names
+}
+
+interface Answers {
+  accept(): Promise<Decision<unknown>>
+  answerAll(): void
+  refuse(): void
+  fail(): void
+  readonly asked: number
+}
+
+/** Answers that come when the test says so. */
+function deferredAnswers(): Answers {
+  const waiting: { resolve(decision: Decision<unknown>): void; reject(error: Error): void }[] = []
+  let asked = 0
+  return {
+    accept: () => {
+      asked++
+      return new Promise((resolve, reject) => void waiting.push({ resolve, reject }))
+    },
+    refuse: () => waiting.splice(0).forEach(({ resolve }) => resolve(refuse(403))),
+    answerAll: () => waiting.splice(0).forEach(({ resolve }) => resolve(undefined)),
+    fail: () => waiting.splice(0).forEach(({ reject }) => reject(new Error('no'))),
+    get asked() {
+      return asked
+    },
+  }
+}
+
+async function status(client: WireClient, headers: Record<string, string> = {}): Promise<number> {
+  return (await client.handshake({ headers })).status
+}
+
+t.test('connections: 503 over the limit, and room again as soon as one is gone, whichever way', async t => {
+  const reached = limitsReached(t)
+  const { dial, client, journal, server } = await running(t, { limits: { connections: 2 } })
+  const ends: ((wire: WireClient) => void)[] = [
+    wire => void (wire.socket as Socket).resetAndDestroy(),
+    wire => void wire.socket.end(),
+    wire => void wire.socket.end(bytes(masked(closeFrame(1000)))),
+    wire => void wire.socket.end(bytes('ffff')),
+  ]
+  await client()
+  for (const [i, end] of ends.entries()) {
+    const second = await client()
+    const third = await dial()
+    const answer = await third.handshake()
+    t.strictSame([answer.status, answer.headers['retry-after'], answer.body], [503, '10', 'The server has too much to do.\n'])
+    t.equal(server.connections.size, 2)
+    end(second)
+    await journal.reach(3 + 2 * i)
+    await eventually('room', () => server.connections.size === 1)
+    await turn()
+  }
+  await eventually('a fifth', () => server.connections.size === 1)
+  await client()
+  t.strictSame(reached, ['connections', 'connections', 'connections', 'connections'])
+})
+
+t.test('connections: a handshake that waits for accept counts, until it comes to nothing', async t => {
+  const answers = deferredAnswers()
+  const { dial, server } = await running(t, { accept: answers.accept, limits: { connections: 1, handshakeTime: 300 } })
+  const ends: ((wire: WireClient, answer: Promise<Answer>) => Promise<unknown> | void)[] = [
+    async (_, answer) => (answers.fail(), t.equal((await answer).status, 500)),
+    async (_, answer) => (answers.refuse(), t.equal((await answer).status, 403)),
+    async (_, answer) => t.equal((await answer).status, 408, 'it takes too long'),
+    wire => void (wire.socket as Socket).resetAndDestroy(),
+  ]
+  for (const [i, end] of ends.entries()) {
+    const first = await dial()
+    const answer = first.handshake()
+    answer.catch(() => {})
+    await eventually('accept', () => answers.asked === i + 1)
+    t.equal(await status(await dial()), 503)
+    t.equal(answers.asked, i + 1)
+    await end(first, answer)
+    await eventually('the end', () => first.socket.destroyed || i < 3)
+  }
+  await turn()
+  const last = (await dial()).handshake()
+  await eventually('accept', () => answers.asked === 5)
+  answers.answerAll()
+  t.equal((await last).status, 101)
+  t.equal(server.connections.size, 1)
+})
+
+t.test('connections per address: 429; a given number counts this machine too', async t => {
+  const reached = limitsReached(t)
+  const { dial, client, server } = await running(t, { limits: { connectionsPerAddress: 2 } })
+  const [one] = [await client(), await client()]
+  const answer = await (await dial()).handshake()
+  t.strictSame([answer.status, answer.headers['retry-after']], [429, '10'])
+  t.strictSame(reached, ['connectionsPerAddress'])
+  one.socket.destroy()
+  await eventually('room', () => server.connections.size === 1)
+  await turn()
+  await client()
+})
+
+t.test('connections per address: by default this machine is not counted', async t => {
+  const { client, server } = await running(t, { trustProxy: FORWARDED })
+  for (let i = 0; i < 5; i++) await client({ headers: { 'x-forwarded-for': '10.0.0.1' } })
+  t.equal(server.connections.size, 5)
+})
+
+t.test('connections per address: as a trusted proxy says it, by /64, and both notations of IPv4', async t => {
+  const seen: (string | undefined)[] = []
+  const { dial, server } = await running(t, {
+    trustProxy: FORWARDED,
+    limits: { connectionsPerAddress: 1 },
+    accept: ({ remoteAddress }) => void seen.push(remoteAddress),
+  })
+  const from = async (address: string): Promise<number> => status(await dial(), { 'x-forwarded-for': `1.1.1.1, ${address}` })
+  t.equal(await from('192.0.2.1'), 101)
+  t.equal(await from('::ffff:192.0.2.1'), 429)
+  t.equal(await from('192.0.2.2'), 101)
+  t.equal(await from('2001:db8::1'), 101)
+  t.equal(await from('[2001:db8::2]:443'), 429)
+  t.equal(await from('2001:db8:0:1::2'), 101)
+  const expected = ['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8:0:1::2']
+  t.strictSame(seen, expected)
+  t.strictSame([...server.connections].map(({ remoteAddress }) => remoteAddress), expected)
+  for (const connection of server.connections) connection.terminate()
+  await eventually('all gone', () => server.connections.size === 0)
+  await turn()
+  for (const address of expected) t.equal(await from(address), 101, address)
+})
+
+t.test('an untrusted peer can’t choose its address', async t => {
+  const seen: (string | undefined)[] = []
+  const { dial } = await running(t, {
+    trustProxy: { header: 'x-forwarded-for', proxies: ['192.0.2.0/24'] },
+    limits: { connectionsPerAddress: 1 },
+    accept: ({ remoteAddress }) => void seen.push(remoteAddress),
+    open: socket => void seen.push(socket.remoteAddress),
+  })
+  t.equal(await status(await dial(), { 'x-forwarded-for': '1.1.1.1' }), 101)
+  t.equal(await status(await dial(), { 'x-forwarded-for': '1.1.1.2' }), 429)
+  t.strictSame(seen, ['127.0.0.1', '127.0.0.1'])
+})
+
+t.test('unix sockets are not counted by address, and may be proxies', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'kore-ws-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'socket')
+  for (const trustProxy of [false, { header: 'forwarded', proxies: ['unix'] }] as const) {
+    const server = new WebSocketServer({ limits: { connectionsPerAddress: 1 }, trustProxy })
+    t.teardown(() => server.close({ timeout: 0 }))
+    await server.listen({ path })
+    const statuses: number[] = []
+    for (const forwarded of ['for=unknown', 'for=unknown', 'for=192.0.2.1', 'for=192.0.2.1']) {
+      const wire = await WireClient.to({ path })
+      t.teardown(() => wire.socket.destroy())
+      statuses.push(await status(wire, { forwarded }))
+    }
+    t.strictSame(statuses, [101, 101, 101, trustProxy === false ? 101 : 429])
+    await server.close({ timeout: 0 })
+  }
+})
+
+t.test('handshakes: at most so many calls of accept at a time; for one too many it is not called', async t => {
+  const reached = limitsReached(t)
+  const answers = deferredAnswers()
+  const { server } = observedServer(t, { accept: answers.accept, limits: { handshakes: 2 } })
+  const http = createServer()
+  server.attach(http)
+  http.listen(0, '127.0.0.1')
+  t.teardown(() => http.close())
+  await once(http, 'listening')
+  const { dial } = clientsOf(t, (http.address() as AddressInfo).port)
+  const idle = await Promise.all([dial(), dial(), dial()])
+  const waiting = [await dial(), await dial()].map(client => client.handshake())
+  await eventually('two to be asked', () => answers.asked === 2)
+  t.strictSame(reached, [])
+  t.equal(await status(await dial()), 503)
+  t.strictSame([answers.asked, reached], [2, ['handshakes']])
+  answers.answerAll()
+  for (const each of await Promise.all(waiting)) t.equal(each.status, 101)
+  const next = idle[0].handshake()
+  await eventually('a third to be asked', () => answers.asked === 3)
+  answers.answerAll()
+  t.equal((await next).status, 101)
+})
+
+t.test('handshakes: an accept that answers at once, or throws, leaves none behind', async t => {
+  let decide: () => Decision<unknown> = () => undefined
+  const { dial } = await running(t, { accept: () => decide(), limits: { handshakes: 1 } })
+  const decisions: [() => Decision<unknown>, number][] = [
+    [() => undefined, 101],
+    [() => refuse(403), 403],
+    [() => { throw new Error('oops') }, 500],
+    [() => ({ headers: { 'a b': 'c' } }), 500],
+  ]
+  for (const [decision, expected] of [...decisions, ...decisions]) {
+    decide = decision
+    t.equal(await status(await dial()), expected)
+  }
+})
+
+t.test('handshakes: of requests that do not come whole, the oldest has to go, with a 503', async t => {
+  const reached = limitsReached(t)
+  const { dial, port, journal } = await running(t, { limits: { handshakes: 3 } })
+  const slow: RawClient[] = []
+  for (let i = 0; i < 3; i++) {
+    slow.push(await RawClient.open(port))
+    slow[i].text('GET / HTTP/1.1\r\nHost: a\r\n')
+  }
+  await turn()
+  t.strictSame(reached, [])
+  const quick = await dial()
+  const { status: first, body } = await slow[0].refusal()
+  t.strictSame([first, body, slow[0].state], [503, 'The server has too much to do.\n', 'ended'])
+  t.equal(await status(quick), 101)
+  t.strictSame(reached, ['handshakes'])
+  slow[1].text(handshakeText().slice(handshakeText().indexOf('upgrade')))
+  t.match(await slow[1].head(), /^HTTP\/1\.1 101 /)
+  t.equal(slow[2].state, 'open')
+  await journal.reach(2)
+})
+
+t.test('handshakes: what a socket that was refused still sends starts nothing', async t => {
+  const { dial, port, journal } = await running(t, { limits: { handshakes: 1 } })
+  for (const rest of [handshakeText(), 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'nonsense\r\n\r\n']) {
+    const slow = await RawClient.open(port, true)
+    await turn()
+    const quick = await dial()
+    t.match(await slow.head(), /^HTTP\/1\.1 503 /)
+    slow.text(rest)
+    t.equal(await status(quick), 101)
+    const left = await slow.rest()
+    t.notMatch(bytes(left.replace(' reset', '')).toString(), /HTTP/)
+    slow.end()
+  }
+  t.strictSame(journal.lines, ['open', 'open', 'open'])
+})
+
+t.test('handshakes: plain requests are none', async t => {
+  const { client, port } = await running(t, { limits: { handshakes: 1 } })
+  for (let i = 0; i < 5; i++) t.equal((await plainRequest(port)).status, 426)
+  await client()
+})
+
+t.test('refused sockets that do not go away are kept up to the limit of handshakes', async t => {
+  const { port } = await running(t, { path: '/here', limits: { handshakes: 2 } })
+  const refused: WireClient[] = []
+  for (let i = 0; i < 5; i++) {
+    const client = await WireClient.to({ port, host: '127.0.0.1' })
+    t.teardown(() => client.socket.destroy())
+    t.equal((await client.handshake({ path: '/elsewhere' })).status, 404)
+    client.socket.write('more')
+    refused.push(client)
+  }
+  for (const client of refused.slice(0, 3)) {
+    await client.journal.until('end')
+    // What is sent to a socket that is gone is answered with a reset.
+    await eventually('a reset', () => client.socket.destroyed || (client.socket.write('more'), false))
+  }
+  for (const client of refused.slice(3)) {
+    for (let i = 0; i < 20; i++) {
+      client.socket.write('more')
+      await turn()
+    }
+    t.equal(client.socket.destroyed, false)
+  }
+})
+
+/** How much the budgets of all servers of a test held at most, and hold now. */
+function watchBudget(t: Test): { budget: MemoryBudget | undefined; most: number } {
+  const watched: { budget: MemoryBudget | undefined; most: number } = { budget: undefined, most: 0 }
+  const { report } = MemoryBudget.prototype
+  MemoryBudget.prototype.report = function (holder, before, now) {
+    watched.budget = this
+    report.call(this, holder, before, now)
+    watched.most = Math.max(watched.most, this.bytes)
+  }
+  t.teardown(() => Object.assign(MemoryBudget.prototype, { report }))
+  return watched
+}
+
+t.test('memory: many large messages that are never complete do not pass the budget, and small ones are answered', async t => {
+  const watched = watchBudget(t)
+  const limit = 4 * 2 ** 20
+  const reached = limitsReached(t)
+  const { client, server, journal } = await running(t, {
+    limits: { memory: limit, closingTime: 500 },
+    message: (socket, data) => socket.send(data),
+  })
+  const small = await client()
+  const large = await Promise.all(Array.from({ length: 40 }, () => client()))
+  const head = bytes(masked(frame(BINARY, Buffer.alloc(2 ** 20)))).subarray(0, 2 ** 20 - 100)
+  for (const [i, each] of large.entries()) {
+    for (let at = 0; at < head.length; at += 50_000) each.socket.write(head.subarray(at, at + 50_000))
+    small.send(frame(TEXT, `hello ${i}`))
+    await small.journal.until(`text hello ${i}`)
+    await turn()
+  }
+  await eventually('the budget to be used', () => watched.most > limit / 2)
+  t.ok(watched.most <= limit, `${watched.most} of ${limit}`)
+  t.ok(server.connections.size >= 3, 'not all are dropped')
+  for (const { socket } of large) (socket as Socket).resetAndDestroy()
+  small.socket.end(bytes(masked(closeFrame(1000))))
+  // Those that are not read don't see that their client is gone, until 10 seconds are over.
+  watched.budget?.onDeadline()
+  await eventually('the end', () => server.connections.size === 0)
+  await eventually('all to be counted back', () => watched.budget?.bytes === 0)
+  t.equal(watched.budget?.holders, 0)
+  const dropped = journal.lines.filter(line => line === 'close 1013 memory' || line === 'close 1006 memory')
+  t.equal(reached.filter(name => name === 'memory').length, dropped.length)
+})
+
+t.test('memory: clients that never read do not pass the budget, and the others get what they are sent', async t => {
+  const watched = watchBudget(t)
+  const limit = 8 * 2 ** 20
+  const { client, server, journal } = await running(t, { limits: { memory: limit } })
+  const stuck = await Promise.all(Array.from({ length: 20 }, () => client()))
+  for (const { socket } of stuck) socket.pause()
+  const reader = await client()
+  const message = Buffer.alloc(100_000)
+  let sent = 0
+  while (!journal.lines.includes('close 1006 memory') && sent < 2000) {
+    server.broadcast(message)
+    sent++
+    await reader.received(sent)
+  }
+  t.ok(journal.lines.includes('close 1006 memory'))
+  t.ok(watched.most <= limit, `${watched.most}`)
+  t.notOk(reader.socket.destroyed)
+  await server.close({ timeout: 0 })
+  t.strictSame([watched.budget?.bytes, watched.budget?.holders], [0, 0])
+})
+
+t.test('memory: what is sent ahead while accept thinks counts; over the budget it is 503', async t => {
+  const watched = watchBudget(t)
+  const answers = deferredAnswers()
+  const { dial, journal, server } = await running(t, { accept: answers.accept, limits: { memory: 70_000 } })
+  const early = masked(frame(BINARY, Buffer.alloc(40_000)))
+  const [one, other] = [await dial(), await dial()]
+  const first = one.handshake({}, early)
+  await eventually('the first to be counted', () => (watched.budget?.bytes ?? 0) >= 40_000)
+  const second = other.handshake({}, early)
+  const refused = await Promise.race([first, second])
+  t.equal(refused.status, 503)
+  t.ok(watched.most <= 70_000)
+  answers.answerAll()
+  t.strictSame([(await first).status, (await second).status].sort(), [101, 503])
+  await journal.until('binary of 40000')
+  await eventually('nothing to be held', () => watched.budget?.bytes === 0)
+  await server.close({ timeout: 0 })
+  t.equal(watched.budget?.holders, 0)
+})
+
+t.test('memory: Infinity is no budget', async t => {
+  const watched = watchBudget(t)
+  const { client, journal } = await running(t, { limits: { memory: Infinity } })
+  const one = await client()
+  one.send(frame(BINARY, Buffer.alloc(300_000)))
+  await journal.until('binary of 300000')
+  t.equal(watched.budget, undefined)
+})

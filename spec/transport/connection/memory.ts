@@ -1,0 +1,370 @@
+import t, { type Test } from 'tap'
+import { Diagnostics } from '../../../lib/diagnostics.ts'
+import type { Connection } from '../../../lib/transport/connection.ts'
+import { MemoryBudget } from '../../../lib/transport/memory-budget.ts'
+import { connected, startConnection, type Connected, type ConnectedOptions, type Handlers } from '../../helpers/connected.ts'
+import { bytes, closeFrame, frame, masked } from '../../helpers/frames.ts'
+import { handCompression } from '../../helpers/hand-codec.ts'
+import { deflatedFrame } from '../../helpers/deflated.ts'
+import { eventually, turn } from '../../helpers/journal.ts'
+import { random } from '../../helpers/random.ts'
+import { closed, socketPair } from '../../helpers/transports.ts'
+
+const [TEXT, BINARY] = ['81', '82'] as const
+/** A binary message's first fragment. */
+const BEGINS = '02'
+const MANY = 1_000_000
+
+function counted(t: Test, limit = MANY, handlers: Handlers = {}, options: ConnectedOptions = {}): Connected & { memory: MemoryBudget } {
+  const memory = new MemoryBudget(limit)
+  return { ...connected(t, handlers, { ...options, memory }), memory }
+}
+
+function zeros(length: number): Buffer {
+  return Buffer.alloc(length)
+}
+
+t.test('an echo of whole messages is never worth a report', async t => {
+  const memory = new MemoryBudget(MANY)
+  let reports = 0
+  const { report } = memory
+  memory.report = (...change) => {
+    reports++
+    report.call(memory, ...change)
+  }
+  const { feed, transport } = connected(t, { message: (socket, data) => socket.send(data) }, { memory })
+  await turn()
+  for (let i = 0; i < 100; i++) {
+    feed(frame(TEXT, 'hello'), frame(BINARY, zeros(5000)))
+    await turn()
+  }
+  t.equal(transport.writes.length, 100)
+  t.equal(reports, 0)
+})
+
+t.test('a message under way counts with the memory that it takes, until it is complete', async t => {
+  const { feed, memory, journal } = counted(t)
+  await turn()
+  feed(frame(BEGINS, zeros(3000)))
+  await turn()
+  t.ok(memory.bytes >= 3000 && memory.bytes <= 4 * 3000, `${memory.bytes}`)
+  feed(frame('00', zeros(30_000)))
+  await turn()
+  t.ok(memory.bytes >= 33_000 && memory.bytes <= 4 * 33_000, `${memory.bytes}`)
+  feed(frame('80', zeros(1)))
+  await turn()
+  t.equal(memory.bytes, 0)
+  t.strictSame(journal.lines, ['open', 'binary of 33001'])
+})
+
+t.test('changes of less than 1 KiB are not told, but that nothing is held any more is', async t => {
+  const { feed, memory, connection, transport } = counted(t)
+  await turn()
+  transport.stall()
+  connection.send(zeros(1000))
+  await turn()
+  t.equal(memory.bytes, 0)
+  connection.send(zeros(0))
+  await turn()
+  connection.send(zeros(3000))
+  await turn()
+  const before = memory.bytes
+  t.equal(before, 1004 + 2 + 3004)
+  connection.send('a')
+  await turn()
+  t.equal(memory.bytes, before)
+  feed(frame(TEXT, 'b'))
+  await turn()
+  t.equal(memory.bytes, before)
+  // So little that the transport tells nobody when it is taken: the next read does.
+  transport.goOn()
+  await turn()
+  t.equal(memory.bytes, before)
+  feed(frame('89'))
+  await turn()
+  t.equal(memory.bytes, 0)
+})
+
+t.test('input that waits for resume counts', async t => {
+  const { feed, memory, connection, journal } = counted(t, MANY, { message: socket => socket.pause() })
+  await turn()
+  feed(frame(TEXT, 'a'), frame(BINARY, zeros(20_000)))
+  await turn()
+  t.equal(memory.bytes, 20_008)
+  connection.resume()
+  await turn()
+  t.equal(memory.bytes, 0)
+  t.equal(journal.lines.length, 3)
+})
+
+t.test('messages that wait for an iterator count', async t => {
+  const { feed, memory, connection } = counted(t)
+  await turn()
+  const messages = connection[Symbol.asyncIterator]()
+  feed(frame(BINARY, zeros(5000)), frame(TEXT, 'x'.repeat(6000)))
+  await turn()
+  t.equal(memory.bytes, 11_000)
+  await messages.next()
+  await messages.next()
+  t.equal(memory.bytes, 0)
+  feed(frame(BINARY, zeros(5000)))
+  await turn()
+  t.equal(memory.bytes, 5000)
+  await messages.return()
+  t.equal(memory.bytes, 0, 'or for nobody')
+})
+
+t.test('pieces that wait for a stream count', async t => {
+  const { feed, memory, connection } = counted(t)
+  await turn()
+  const streams = connection.messages({ stream: true })
+  feed(frame(BINARY, zeros(5000)), frame(BINARY, zeros(6000)))
+  await turn()
+  t.ok(memory.bytes >= 5000, `${memory.bytes}`)
+  for (const size of [5000, 6000]) {
+    const { value: message } = await streams.next()
+    t.equal((await message?.next())?.value?.length, size)
+  }
+  void streams.next()
+  await turn()
+  t.equal(memory.bytes, 0)
+})
+
+t.test('what is queued counts: as soon as the sender is asked to wait, and until it is taken', async t => {
+  const { memory, connection, transport } = counted(t)
+  await turn()
+  transport.stall()
+  t.equal(connection.send(zeros(100_000)), false)
+  t.equal(memory.bytes, connection.bufferedAmount)
+  connection.send(zeros(50_000))
+  t.equal(memory.bytes, connection.bufferedAmount)
+  t.ok(memory.bytes > 150_000)
+  transport.goOn()
+  await eventually('a report', () => memory.bytes === 0)
+  t.equal(connection.bufferedAmount, 0)
+})
+
+t.test('a message that is being decompressed or compressed counts', async t => {
+  const compression = handCompression()
+  const { feed, memory, connection, journal } = counted(t, MANY, {}, { compression })
+  await turn()
+  const below = random(t)
+  feed(deflatedFrame(BINARY, Buffer.from(Array.from({ length: 5000 }, () => below(16)))))
+  await turn()
+  t.ok(memory.bytes > 2000 && memory.bytes < 5000, `${memory.bytes}`)
+  connection.pause()
+  compression.decompressor.finish()
+  t.equal(memory.bytes, 5000)
+  connection.resume()
+  await turn()
+  t.equal(memory.bytes, 0)
+  t.equal(journal.lines.at(-1), 'binary of 5000')
+  connection.send(zeros(50_000))
+  await turn()
+  t.equal(memory.bytes, 50_000)
+  compression.compressor.finish()
+  await turn()
+  t.equal(memory.bytes, 0)
+})
+
+t.test('near the budget the largest is not read; when there is room again it reads on', async t => {
+  const memory = new MemoryBudget(100_000)
+  const large = connected(t, {}, { memory })
+  const small = connected(t, { message: (socket, data) => socket.send(data) }, { memory })
+  await turn()
+  large.feed(frame(BEGINS, zeros(19_000)))
+  await turn()
+  t.equal(memory.bytes, 76_000)
+  t.equal(memory.stopped, 1)
+  t.equal(large.transport.isPaused(), true)
+  t.equal(small.transport.isPaused(), false)
+  small.feed(frame(TEXT, 'hello'))
+  await turn()
+  t.equal(small.transport.written(), frame(TEXT, 'hello'))
+  large.feed(frame('80', zeros(1000)))
+  await turn()
+  t.strictSame(large.journal.lines, ['open'])
+  large.connection.pause()
+  memory.report(HOLDER, 0, 100)
+  memory.onDeadline()
+  await turn()
+  t.strictSame(large.journal.lines, ['open', 'close 1013 memory'], 'it was the only one to blame')
+})
+
+const HOLDER = { recount() {}, stopReading() {}, resumeReading() {}, dropHeld() {} }
+
+t.test('one that was stopped goes on where it was, unless it is paused for other reasons', async t => {
+  const memory = new MemoryBudget(100_000)
+  const { feed, transport, journal, connection } = connected(t, {}, { memory })
+  await turn()
+  memory.report(HOLDER, 0, 50_000)
+  feed(frame(BEGINS, zeros(7500)))
+  await turn()
+  t.equal(transport.isPaused(), true)
+  feed(frame('80', zeros(1000)))
+  await turn()
+  memory.report(HOLDER, 50_000, 0)
+  await turn()
+  t.equal(transport.isPaused(), false)
+  t.strictSame(journal.lines, ['open', 'binary of 8500'])
+  memory.report(HOLDER, 0, 50_000)
+  feed(frame(BEGINS, zeros(7500)))
+  await turn()
+  connection.pause()
+  memory.report(HOLDER, 50_000, 0)
+  await turn()
+  t.equal(transport.isPaused(), true)
+  connection.resume()
+  await turn()
+  t.equal(transport.isPaused(), false)
+})
+
+t.test('one that is not read for the budget’s sake still closes', async t => {
+  const memory = new MemoryBudget(100_000)
+  const { feed, transport, journal, connection } = connected(t, {}, { memory })
+  await turn()
+  memory.report(HOLDER, 0, 50_000)
+  feed(frame(BEGINS, zeros(7500)))
+  await turn()
+  t.equal(transport.isPaused(), true)
+  connection.close(1000)
+  await turn()
+  t.equal(transport.isPaused(), false)
+  feed(frame('80', zeros(1)), closeFrame(1000))
+  transport.push(null)
+  await closed(transport)
+  t.strictSame(journal.lines, ['open', 'close 1000', 'gone'])
+  t.equal(memory.bytes, 50_000)
+})
+
+t.test('over the budget: whoever has nothing queued is told 1013, others are dropped with 1006', async t => {
+  const diagnostics = new Diagnostics()
+  const memory = new MemoryBudget(50_000, diagnostics)
+  const reader = connected(t, {}, { memory })
+  await turn()
+  reader.feed(frame(BEGINS, zeros(15_000)))
+  await turn()
+  t.strictSame(reader.journal.lines, ['open', 'close 1013 memory'])
+  t.equal(reader.transport.written(), closeFrame(1013, 'memory'))
+  t.equal(memory.bytes, 0)
+  const slow = connected(t, {}, { memory })
+  await turn()
+  slow.transport.stall()
+  t.equal(slow.connection.send(zeros(60_000)), true)
+  await turn()
+  await closed(slow.transport)
+  t.strictSame(slow.journal.lines, ['open', 'close 1006 memory', 'gone'])
+  t.equal(memory.bytes, 0)
+  const closing = connected(t, {}, { memory })
+  await turn()
+  closing.connection.close(1000)
+  closing.feed(frame(BEGINS, zeros(15_000)))
+  await turn()
+  await closed(closing.transport)
+  t.strictSame(closing.journal.lines, ['open', 'close 1006 memory', 'gone'])
+  t.strictSame([...diagnostics.limitsReached], [['memory', 3]])
+})
+
+t.test('within one tick too: a loop that sends does not pass the budget', async t => {
+  const memory = new MemoryBudget(500_000)
+  const all = Array.from({ length: 10 }, () => connected(t, {}, { memory }))
+  await turn()
+  for (const { transport } of all) transport.stall()
+  for (let i = 0; i < 20; i++) {
+    for (const { connection } of all) {
+      connection.send(zeros(70_000))
+      t.ok(memory.bytes <= 500_000)
+    }
+  }
+  const queued = all.filter(({ connection }) => connection.readyState === 'open').map(({ connection }) => connection.bufferedAmount)
+  t.equal(queued.reduce((sum, amount) => sum + amount, 0), memory.bytes)
+})
+
+/** A connection that holds something, and how it ends. */
+const ENDS: readonly [how: string, end: (connected: Connected) => void][] = [
+  ['reset', ({ transport }) => void transport.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))],
+  ['end of the peer', ({ transport }) => void transport.push(null)],
+  ['terminate', ({ connection }) => connection.terminate()],
+  ['close, answered', ({ connection, feed, transport }) => (connection.close(1000), feed(frame('80'), closeFrame(1000)), transport.push(null))],
+  ['close of the peer', ({ feed, transport }) => (feed(closeFrame(1000)), transport.push(null))],
+  ['a violation', ({ transport }) => (transport.push(bytes('ff00')), transport.push(null))],
+  ['an error while closing', ({ connection, transport }) => (connection.close(1000), void transport.destroy(new Error('gone')))],
+  ['a text that is not UTF-8', ({ feed, transport }) => (feed(frame('80'), frame(TEXT, bytes('ff'))), transport.push(null))],
+]
+const STATES: readonly [state: string, enter: (connected: Connected) => void][] = [
+  ['half a message', ({ feed }) => feed(frame(BEGINS, zeros(10_000)))],
+  ['half a frame', ({ transport }) => void transport.push(bytes(masked(frame(BINARY, zeros(10_000)))).subarray(0, 6000))],
+  ['paused, with input', ({ connection, feed }) => (connection.pause(), feed(frame(BINARY, zeros(10_000))))],
+  ['a queue', ({ connection, transport }) => (transport.stall(), void connection.send(zeros(100_000)))],
+  ['a queue, and half a message', ({ connection, transport, feed }) => (transport.stall(), connection.send(zeros(10_000)), feed(frame(BEGINS, zeros(10_000))))],
+]
+
+for (const [state, enter] of STATES) {
+  t.test(`${state}: counted, and not any more when it is gone, whichever way`, async t => {
+    for (const [how, end] of ENDS) {
+      const one = counted(t, MANY, {}, { limits: { closingTime: 100 } })
+      await turn()
+      enter(one)
+      await turn()
+      t.ok(one.memory.bytes > 5000 || state.startsWith('paused'), `${how}: ${one.memory.bytes}`)
+      end(one)
+      // While it is paused it does not hear of its peer.
+      one.connection.resume()
+      await closed(one.transport)
+      await turn()
+      t.strictSame([one.memory.bytes, one.memory.holders, one.journal.lines.at(-1)], [0, 0, 'gone'], how)
+      one.connection.send('late')
+      one.connection.recount()
+      t.equal(one.memory.bytes, 0, `${how}, later`)
+    }
+  })
+}
+
+t.test('a client has no budget, and does as ever', async t => {
+  const { connection, transport } = connected(t, {}, { role: 'client' })
+  await turn()
+  transport.stall()
+  connection.send(zeros(100_000))
+  transport.push(bytes(frame(BEGINS, zeros(50_000))))
+  await turn()
+  connection.recount()
+  t.equal(connection.readyState, 'open')
+})
+
+t.test('random deeds of many connections on real sockets: the books are right at the end', async t => {
+  const next = random(t)
+  const memory = new MemoryBudget(3_000_000)
+  let most = 0
+  const { report } = memory
+  memory.report = (...change) => {
+    report.call(memory, ...change)
+    most = Math.max(most, memory.bytes)
+  }
+  const pairs = await Promise.all(Array.from({ length: 30 }, () => socketPair(t)))
+  // Those that were reset, or dropped by us.
+  for (const [, client] of pairs) client.on('error', () => {})
+  const started = pairs.map(([transport]) =>
+    startConnection(t, transport, { message: (socket: Connection<string>, data) => socket.send(data) }, { memory, limits: { closingTime: 200 } })
+  )
+  for (let i = 0; i < 600; i++) {
+    const at = next(pairs.length)
+    const [, client] = pairs[at]
+    const { connection } = started[at]
+    const deed = next(12)
+    if (deed === 0) client.pause()
+    else if (deed === 1) client.resume()
+    else if (deed === 2) connection.pause()
+    else if (deed === 3) connection.resume()
+    else if (deed < 8) client.write(bytes(masked(frame(['82', '02', '00', '80'][next(4)], zeros(next(30_000))))))
+    else if (deed < 11) connection.send(zeros(next(200_000)))
+    else if (next(10) === 0) [() => client.resetAndDestroy(), () => client.end(), () => connection.close(1000), () => connection.terminate()][next(4)]()
+    if (next(4) === 0) await turn()
+    if (memory.bytes > memory.limit) t.fail(`${memory.bytes}`)
+  }
+  for (const [, client] of pairs) client.resume().end()
+  for (const { connection } of started) connection.close(1000)
+  for (const [transport] of pairs) await closed(transport)
+  await turn()
+  t.ok(most > 0)
+  t.strictSame([memory.bytes, memory.holders, memory.stopped], [0, 0, 0])
+})
