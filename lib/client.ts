@@ -3,11 +3,13 @@ import type { IncomingMessage } from 'node:http'
 import { checkConnectOptions, type ConnectOptions, type ConnectPlan } from './client-options.ts'
 import { createCompression, type CompressionSettings } from './deflate/compression.ts'
 import { formatOffer, NegotiationError, readAgreement } from './deflate/negotiation.ts'
+import { Diagnostics } from './diagnostics.ts'
 import { followRedirect, isRedirect } from './handshake/client-redirect.ts'
 import { formatRequest } from './handshake/client-request.ts'
 import { readResponse, type Agreement } from './handshake/client-response.ts'
 import { readTarget, type Target } from './handshake/client-target.ts'
 import { HandshakeError, NO_BODY, type PlainAnswer } from './handshake/handshake-error.ts'
+import { takeMetrics, type Metrics } from './metrics.ts'
 import type { Compression } from './protocol/message-codec.ts'
 import { Attempt } from './transport/attempt.ts'
 import type { ConnectionHandlers } from './transport/connection-setup.ts'
@@ -15,6 +17,16 @@ import { Connection } from './transport/connection.ts'
 import { dial } from './transport/dial.ts'
 import { Heartbeat, type HeartbeatTimes } from './transport/heartbeat.ts'
 import { reportError } from './transport/report.ts'
+
+const diagnostics = new Diagnostics('client')
+
+/**
+ * What the connections that `connect`, `reconnecting` and the `WebSocket` class have made in this thread have done so
+ * far, and how they stand: as a server's `metrics()`.
+ */
+export function clientMetrics(): Metrics {
+  return takeMetrics(diagnostics, diagnostics.open)
+}
 
 /** A handshake that is done. */
 export interface Established extends Agreement {
@@ -62,6 +74,9 @@ export async function establish(
   const attempt = new Attempt(plan.signal, plan.timeout)
   try {
     return await follow(target, plan, handlers, attempt)
+  } catch (error) {
+    if (error instanceof HandshakeError) diagnostics.refusedBy(error.status, error.code)
+    throw error
   } finally {
     attempt.end()
   }
@@ -124,6 +139,7 @@ function handshake(
         handlers,
         limits,
         slowReceivers,
+        diagnostics,
         protocol: agreement.protocol,
         extensions: String(response.headers['sec-websocket-extensions'] ?? ''),
         compression: agreedCompression(agreement, compression, response),
@@ -145,7 +161,7 @@ function agreedCompression(
 ): Compression | undefined {
   try {
     const agreement = readAgreement(extensions, settings)
-    return agreement && settings && createCompression('client', agreement, settings)
+    return agreement && settings && createCompression('client', agreement, settings, diagnostics.compression)
   } catch (error) {
     if (!(error instanceof NegotiationError)) throw error
     throw new HandshakeError('handshake-invalid', error.message, { status, headers, body: NO_BODY })

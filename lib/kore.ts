@@ -19,6 +19,7 @@ import {
   WEBSOCKET_OP_PONG,
   WEBSOCKET_OP_TEXT,
 } from './kore/constants.ts'
+import { diagnostics } from './kore/diagnostics.ts'
 import { checkCallback, resolveCallback } from './kore/modules.ts'
 import {
   answer,
@@ -31,6 +32,7 @@ import {
   type KoreRequest,
 } from './kore/request.ts'
 import { admission, memory } from './kore/shared.ts'
+import { takeMetrics, type Metrics } from './metrics.ts'
 import { CloseCode } from './protocol/close-code.ts'
 import { parseClosePayload } from './protocol/close-payload.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
@@ -224,6 +226,12 @@ export function kore_onerror(callback: ((error: unknown, c: KoreConnection | nul
   onError = callback
 }
 
+/** @internal As a server's `metrics()`. Kore has no such call. */
+export function koreMetrics(): Metrics {
+  const open = [...live].flatMap(({ websocket }) => websocket ?? [])
+  return takeMetrics(diagnostics, open, lingering)
+}
+
 export {
   kore_attach as attach,
   kore_connection_disconnect as disconnect,
@@ -276,8 +284,8 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   const { socket, early } = takeRequest(request)
   const c = request.owner
   const limits = config.limits
-  const role = 'server'
-  const connection = new Connection({ role, transport: socket, handlers, limits, remoteAddress, protocol, data: c, greeting })
+  const setup = { transport: socket, handlers, limits, diagnostics, remoteAddress, protocol, data: c, greeting }
+  const connection = new Connection({ role: 'server', ...setup })
   c.become(connection)
   request.status = 101
   live.add(c)
@@ -336,5 +344,6 @@ function badOp(allowed: string, op: number): MisuseError {
 }
 
 function report(error: unknown, c: KoreConnection | null): void {
+  if (c === null) diagnostics.failed(error, null)
   reportError(error, onError && (error => onError?.(error, c)))
 }

@@ -15,6 +15,7 @@ import { Diagnostics } from './diagnostics.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
 import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
+import { takeMetrics, type Metrics } from './metrics.ts'
 import { checkAmount } from './protocol/amount.ts'
 import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
@@ -95,6 +96,11 @@ export class WebSocketServer<Data = unknown> {
   /** The open connections. */
   get connections(): ReadonlySet<Connection<Data>> {
     return this.#connections
+  }
+
+  /** What has happened so far, and how things stand: plain numbers, ready for JSON. Takes time for each connection. */
+  metrics(): Metrics {
+    return takeMetrics(this.#diagnostics, this.#connections, this.#lingering)
   }
 
   /** Where `listen` listens: an address and port, or the path of a unix socket; null if it does not. */
@@ -339,12 +345,14 @@ export class WebSocketServer<Data = unknown> {
       handlers: this.#handlers,
       limits: this.#options.limits,
       slowReceivers: this.#options.slowReceivers,
+      diagnostics: this.#diagnostics,
       hub: this.#broadcaster,
       heartbeat: this.#heartbeat,
       remoteAddress: entrant.address,
       protocol,
       extensions: agreed?.response,
-      compression: agreed && compression && createCompression('server', agreed.agreement, compression),
+      compression:
+        agreed && compression && createCompression('server', agreed.agreement, compression, this.#diagnostics.compression),
       data: decision?.data as Data,
       greeting,
     })
@@ -353,6 +361,7 @@ export class WebSocketServer<Data = unknown> {
   }
 
   #refuse(socket: Duplex, refusal: Refusal): void {
+    this.#diagnostics.refused(refusal, socket)
     this.#refused.add(socket)
     socket.on('close', () => this.#refused.delete(socket))
     refuseUpgrade(socket, refusal, this.#options.limits.closingTime)
@@ -364,6 +373,7 @@ export class WebSocketServer<Data = unknown> {
   }
 
   #report(socket: Connection<Data> | null, error: unknown): void {
+    if (socket === null) this.#diagnostics.failed(error, null)
     const { error: callback } = this.#options
     reportError(error, callback && (error => callback(socket, error)))
   }

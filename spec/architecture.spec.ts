@@ -17,7 +17,7 @@ const LAYERS = [
   ['protocol'],
   ['deflate'],
   ['handshake'],
-  ['limits.ts', 'diagnostics.ts'],
+  ['limits.ts', 'diagnostics.ts', 'metrics.ts'],
   ['transport'],
   ['broadcast'],
   ['server-options.ts', 'server.ts', 'client-options.ts', 'client.ts'],

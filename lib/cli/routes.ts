@@ -8,23 +8,27 @@ import {
   handshake,
   kore_attach,
   kore_shutdown,
+  koreMetrics,
   WEBSOCKET_BROADCAST_GLOBAL,
   type KoreConnection,
 } from '../kore.ts'
 import { WebSocketServer } from '../server.ts'
 import { HeadCount } from './head-count.ts'
+import type { MetricsPage } from './metrics-page.ts'
 
 /**
  * Puts the routes on an HTTP server.
  *
  * @param maxMessage bytes of one message on both routes; undefined leaves each its default
  * @param compression of /echo and /people; Kore has none
+ * @param metrics shows the figures of each
  * @returns what closes every connection with 1001 and resolves when all are gone
  */
 export function attachRoutes(
   server: Server,
   maxMessage: number | undefined,
-  compression: CompressionOption
+  compression: CompressionOption,
+  metrics: MetricsPage
 ): () => Promise<void> {
   const echo = new WebSocketServer({
     path: '/echo',
@@ -47,8 +51,13 @@ export function attachRoutes(
     '/chat': request => handshake(request, () => count.add(1), onmessage, () => count.add(-1)),
   })
 
+  metrics.add('/echo', () => echo.metrics())
+  metrics.add('/chat', koreMetrics)
+  metrics.add('/people', () => people.metrics())
+
   return async () => {
     count.close()
     await Promise.all([echo.close(), people.close(), kore_shutdown()])
+    metrics.close()
   }
 }

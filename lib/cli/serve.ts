@@ -1,11 +1,13 @@
 /** `kore-ws serve`: the page with its chat and echo meter, on one process or several workers. */
 import cluster from 'node:cluster'
 import { createServer } from 'node:http'
+import { clusterBus } from '../broadcast/cluster-bus.ts'
 import { startWorkers } from '../broadcast/workers.ts'
 import { COMPRESSION_FLAGS, compressionOf } from './compression-flags.ts'
 import type { Flags, Values } from './flags.ts'
 import { UsageError } from './flags.ts'
 import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal, urlOf } from './listen.ts'
+import { MetricsPage } from './metrics-page.ts'
 import { pageListener } from './page.ts'
 import { attachRoutes } from './routes.ts'
 
@@ -50,8 +52,9 @@ export async function serve(values: Values): Promise<void> {
 
 /** Serves in this process; returns the address. */
 async function serveHere(values: Values): Promise<string> {
-  const server = createServer(pageListener())
-  const closeAll = attachRoutes(server, numberOf(values['max-message']), compressionOf(values))
+  const metrics = new MetricsPage(clusterBus(), cluster.worker?.id ?? 1, Number(values.workers))
+  const server = createServer(metrics.listener(pageListener()))
+  const closeAll = attachRoutes(server, numberOf(values['max-message']), compressionOf(values), metrics)
   onSignal(async () => {
     server.close()
     server.closeAllConnections()

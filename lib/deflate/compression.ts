@@ -1,7 +1,7 @@
 /** The `compression` option, and what a connection compresses with once it is agreed on (RFC 7692, section 7). */
 import { checkAmount } from '../protocol/amount.ts'
 import type { Role } from '../protocol/frame-parser.ts'
-import type { Compression } from '../protocol/message-codec.ts'
+import type { Compression, CompressionTally } from '../protocol/message-codec.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { threadCodecs } from './codec.ts'
 import type { Agreement } from './negotiation.ts'
@@ -48,12 +48,22 @@ function asOptions(option: unknown): CompressionOptions {
   )
 }
 
-/** What `role` compresses and decompresses with on a connection with this agreement. */
-export function createCompression(role: Role, agreement: Agreement, settings: CompressionSettings): Compression {
+/**
+ * What `role` compresses and decompresses with on a connection with this agreement.
+ *
+ * @param tally where the bytes that go compressed are counted
+ */
+export function createCompression(
+  role: Role,
+  agreement: Agreement,
+  settings: CompressionSettings,
+  tally?: CompressionTally
+): Compression {
   return {
     compressor: threadCodecs().createCompressor(role, agreement, settings),
     decompressor: threadCodecs().createDecompressor(role, agreement),
     threshold: settings.threshold,
     contexts: !agreement.serverNoContextTakeover || !agreement.clientNoContextTakeover,
+    tally,
   }
 }

@@ -7,6 +7,7 @@ import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { PendingUpgrade, refuseUpgrade, takeOver } from '../transport/http1.ts'
 import { config } from './config.ts'
 import { KoreConnection } from './connection.ts'
+import { diagnostics } from './diagnostics.ts'
 import { admission, memory } from './shared.ts'
 
 /** A request with its connection, as Kore's handlers get it. */
@@ -94,6 +95,7 @@ export function http_response(request: IncomingMessage, status: number, body = '
 export function answer(request: IncomingMessage, refusal: Refusal): void {
   if (!isOpen(request)) return
   const { socket } = takeRequest(request)
+  diagnostics.refused(refusal, socket)
   kore_request(request).status = refusal.status
   refuseUpgrade(socket, refusal, config.limits.closingTime)
 }

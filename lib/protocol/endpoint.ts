@@ -415,7 +415,9 @@ export class Endpoint {
     // The parser lets RSV1 pass only where there is a compression.
     const { decompressor } = this.#compression as Compression
     if (end - start <= decompressor.atOnceUpTo) {
-      this.#deliverInflated(opcode, decompressor.decompress(bytes, start, end, this.#maxInflatedBytes))
+      const message = decompressor.decompress(bytes, start, end, this.#maxInflatedBytes)
+      this.#countInflated(end - start, message.length)
+      this.#deliverInflated(opcode, message)
       return
     }
     const inflating: Inflating = { opcode, result: undefined, size: end - start }
@@ -423,6 +425,7 @@ export class Endpoint {
     this.halted = true
     decompressor.decompressLater(bytes.subarray(start, end), this.#maxInflatedBytes, result => {
       if (this.#state === EndpointState.closed) return
+      if (!(result instanceof Violation)) this.#countInflated(end - start, result.length)
       inflating.result = result
       inflating.size = result instanceof Violation ? 0 : result.length
       this.#sink.onBusy(false)
@@ -439,6 +442,20 @@ export class Endpoint {
     } finally {
       this.#receiving = false
     }
+  }
+
+  #countInflated(compressed: number, plain: number): void {
+    const tally = this.#compression?.tally
+    if (tally === undefined) return
+    tally.receivedPlain += plain
+    tally.receivedCompressed += compressed
+  }
+
+  #countDeflated(plain: number, compressed: number): void {
+    const tally = this.#compression?.tally
+    if (tally === undefined) return
+    tally.sentPlain += plain
+    tally.sentCompressed += compressed
   }
 
   #deliverInflated(opcode: DataOpcode, bytes: Buffer | Violation): void {
@@ -555,6 +572,7 @@ export class Endpoint {
     const compressed = compressor.compress(bytes)
     if (compressed.length < bytes.length || compressor.contextTakeover) {
       const own = compressed.length >= OWN_MEMORY_FROM
+      this.#countDeflated(bytes.length, compressed.length)
       writeFrame(this.#output, FIN | RSV1 | opcode, compressed, this.#maskingKey?.(), !own)
     } else {
       writeFrame(this.#output, FIN | opcode, bytes, this.#maskingKey?.(), kept)
@@ -570,6 +588,7 @@ export class Endpoint {
       if (this.#state === EndpointState.closed) return
       const smaller = compressed !== undefined && compressed.length < bytes.length
       const first = FIN | (smaller ? RSV1 : 0) | opcode
+      if (smaller) this.#countDeflated(bytes.length, compressed.length)
       writeFrame(this.#output, first, smaller ? compressed : bytes, this.#maskingKey?.(), false)
       queue.release()
       this.#sink.onOutput()

@@ -67,6 +67,14 @@ export interface Decompressor {
   close(): void
 }
 
+/** Bytes of the payloads that went compressed, both ways: what they are, and what they were on the wire. */
+export interface CompressionTally {
+  sentPlain: number
+  sentCompressed: number
+  receivedPlain: number
+  receivedCompressed: number
+}
+
 /** Both directions of one connection, and when it is worth it. */
 export interface Compression {
   /** Undefined where messages are not compressed, though the peer's may be. */
@@ -76,4 +84,6 @@ export interface Compression {
   readonly threshold: number
   /** Whether one of the two has memory of its own for this connection, which `release` would give up. */
   readonly contexts?: boolean | undefined
+  /** Where the Endpoint counts. Default: nowhere. */
+  readonly tally?: CompressionTally | undefined
 }

@@ -10,12 +10,13 @@ import { checkAmount } from '../protocol/amount.ts'
 import { CloseCode } from '../protocol/close-code.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
 import { MisuseError } from '../protocol/misuse-error.ts'
-import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
+import { Opcode, RSV1, type DataOpcode } from '../protocol/opcode.ts'
 import { EndpointState } from '../protocol/states.ts'
 import type { Violation } from '../protocol/violation.ts'
 import type {
   ConnectionHandlers,
   ConnectionSetup,
+  FrameRange,
   PublishOptions,
   SendOptions,
   SharedMessage,
@@ -153,6 +154,11 @@ export class Connection<Data = unknown> {
     return this.#dropped
   }
 
+  /** @internal Bytes of memory that are kept for what the peer has sent. */
+  get retainedBytes(): number {
+    return this.#endpoint.retained
+  }
+
   /** The peer's IP address, where the transport has one; of a server's client, as its `trustProxy` says. */
   get remoteAddress(): string | undefined {
     if (this.#remoteAddress !== undefined) return this.#remoteAddress
@@ -205,13 +211,17 @@ export class Connection<Data = unknown> {
       // A context makes the bytes this connection's own.
       return this.#sendOwn(opcode, message.payload, false, true, this.#slowReceivers?.broadcast) !== undefined
     }
-    const { bytes, start, end } = message.frameFor(compressor)
+    const frame = message.frameFor(compressor)
+    const { bytes, start, end } = frame
     const outbox = this.#outbox
     const policy = isMessage ? this.#slowReceivers?.broadcast : undefined
     if (policy !== undefined) {
       const write = (): void => this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
-      return this.#sendUnder(policy, end - start, true, write) !== undefined
+      const sent = this.#sendUnder(policy, end - start, true, write) !== undefined
+      if (sent) this.#countShared(message, frame)
+      return sent
     }
+    if (isMessage) this.#countShared(message, frame)
     const before = outbox.accepted
     if (this.#endpoint.sendsLater) this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
     else outbox.appendRange(bytes, start, end)
@@ -394,6 +404,7 @@ export class Connection<Data = unknown> {
   sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
     const before = this.#outbox.accepted
     if (this.#lost !== '' || !this.#endpoint.sendPart(opcode, data, last)) throw closedError()
+    if (last && this.#diagnostics !== undefined) this.#diagnostics.messagesSent++
     this.#settle(before, this.#controlLimit)
     return this.#outbox.keepsUp
   }
@@ -422,6 +433,7 @@ export class Connection<Data = unknown> {
     this.#heartbeat?.add(this)
     if (this.#endpoint.hasContexts) watchContexts(this)
     this.#outbox.queueFlush()
+    this.#diagnostics?.connectionOpened(this)
     this.#guard(this.#handlers.open)
     const read = (): void => process.nextTick(Connection.#readFrom, this, early)
     // A client's caller gets its connection by a promise: the reactions to that come in front of the first message.
@@ -431,6 +443,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean, lent: boolean): void {
+    if (this.#diagnostics !== undefined) this.#diagnostics.messagesReceived++
     if (this.#muted) return
     const handlers = this.#handlers
     try {
@@ -459,6 +472,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onMessageEnd(opcode: DataOpcode): void {
+    if (this.#diagnostics !== undefined) this.#diagnostics.messagesReceived++
     const reader = this.#readerOfMessage()
     if (reader !== 'nobody' && !this.#muted) reader.endMessage(opcode)
     this.#reader = undefined
@@ -539,7 +553,8 @@ export class Connection<Data = unknown> {
     for (const reject of this.#endListeners ?? []) reject(closedError())
     const limit = violation && LIMIT_OF[violation.code]
     if (limit !== undefined) this.#diagnostics?.limitReached(limit, this)
-    if (violation !== undefined) this.#handlers.failed(this, violation)
+    this.#diagnostics?.connectionClosed(this, code, why)
+    if (violation !== undefined) this.#failed(violation)
     this.#guard(this.#handlers.close, code, why)
     this.#outbox.end()
     if (!this.#transport.destroyed) this.#endTransport()
@@ -605,8 +620,9 @@ export class Connection<Data = unknown> {
   }
 
   /** @internal */
-  onFlush(): void {
+  onFlush(size: number): void {
     this.#activeAt = coarseNow()
+    if (this.#diagnostics !== undefined) this.#diagnostics.bytesSent += size
   }
 
   /** @internal */
@@ -683,6 +699,7 @@ export class Connection<Data = unknown> {
 
   #receive(chunk: Buffer, length: number): void {
     this.#activeAt = coarseNow()
+    if (this.#diagnostics !== undefined) this.#diagnostics.bytesReceived += length
     this.#silence = 0
     this.#reading = true
     this.#outbox.cork()
@@ -712,10 +729,14 @@ export class Connection<Data = unknown> {
       const write = (): void => void this.#endpoint.send(opcode, payload, lent, compress)
       // Later messages refer back to what a context has compressed.
       const droppable = this.#endpoint.compressorFor(payload, compress)?.contextTakeover !== true
-      return this.#sendUnder(policy, frameSize(payload, this.#role === 'client'), droppable, write)
+      const goOn = this.#sendUnder(policy, frameSize(payload, this.#role === 'client'), droppable, write)
+      if (goOn !== undefined && this.#diagnostics !== undefined) this.#diagnostics.messagesSent++
+      return goOn
     }
     const before = this.#outbox.accepted
-    return this.#endpoint.send(opcode, payload, lent, compress) ? this.#settle(before) : undefined
+    if (!this.#endpoint.send(opcode, payload, lent, compress)) return undefined
+    if (this.#diagnostics !== undefined) this.#diagnostics.messagesSent++
+    return this.#settle(before)
   }
 
   #sendUnder(policy: Leniency, size: number, droppable: boolean, write: () => void): boolean | undefined {
@@ -750,6 +771,17 @@ export class Connection<Data = unknown> {
   /** @internal */
   releaseSlow(): void {
     this.#release(HOLD.slow)
+  }
+
+  #countShared(message: SharedMessage, { bytes, start, end }: FrameRange): void {
+    const diagnostics = this.#diagnostics
+    if (diagnostics === undefined) return
+    diagnostics.messagesSent++
+    if ((bytes[start] & RSV1) === 0) return
+    const { compression: tally } = diagnostics
+    tally.sentPlain += message.payload.length
+    // What is compressed for many is compressed at once, and so has less than 64 KiB.
+    tally.sentCompressed += end - start - (bytes[start + 1] < 126 ? 2 : 4)
   }
 
   /** Sees to it that what was added to the batch leaves in time, and that the queue keeps to its limit. */
@@ -806,9 +838,14 @@ export class Connection<Data = unknown> {
   #callbackFailed(error: unknown): void {
     // A callback that waited for `drained()` when its connection ended has not failed.
     if (isClosedError(error) && this.readyState === 'closed') return
-    this.#handlers.failed(this, error)
+    this.#failed(error)
     this.fail(CloseCode.internalError, '')
     this.#outbox.queueFlush()
+  }
+
+  #failed(error: unknown): void {
+    this.#diagnostics?.failed(error, this)
+    this.#handlers.failed(this, error)
   }
 
   /** Reads on, but hands nothing over: all that is waited for is the peer's close frame. */

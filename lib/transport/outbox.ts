@@ -18,8 +18,8 @@ const PIECE_COST = 512
 
 /** What an Outbox calls. */
 export interface OutboxOwner {
-  /** Bytes are being written now. */
-  onFlush(): void
+  /** So many bytes are being written now. */
+  onFlush(size: number): void
   /** What is queued may have changed. */
   onQueueChanged(): void
   /** The transport takes more than it did: answers that waited may go. */
@@ -284,7 +284,7 @@ export class Outbox implements EndpointOutput, Flushable {
   #write(): void {
     this.#writeBacklog(false)
     if (this.#size === 0) return
-    this.#owner.onFlush()
+    this.#owner.onFlush(this.#transport.writable ? this.#size : 0)
     const transport = this.#transport
     if (transport.writableLength === 0) this.#waitingWrites = 0
     const earlier = this.#earlier
@@ -313,17 +313,18 @@ export class Outbox implements EndpointOutput, Flushable {
     const transport = this.#transport
     while (this.#backlog !== undefined && (all || !this.blocked)) {
       const pieces: Buffer[] = []
-      let room = all ? Infinity : transport.writableHighWaterMark - transport.writableLength
+      const room = all ? Infinity : transport.writableHighWaterMark - transport.writableLength
+      let size = 0
       do {
         const entry = this.#backlog.shift()
         if (entry === undefined) break
         this.promised -= entry.size
-        room -= entry.size
+        size += entry.size
         pieces.push(...entry.pieces)
-      } while (room > 0)
+      } while (size < room)
       if (this.#backlog.count === 0) this.#backlog = undefined
       if (!transport.writable) continue
-      this.#owner.onFlush()
+      this.#owner.onFlush(size)
       transport.cork()
       for (const part of gather(pieces)) this.#writePiece(part)
       transport.uncork()

@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { Diagnostics } from '../diagnostics.ts'
 import { REFUSALS } from '../handshake/refusal.ts'
 import { asksForWebSocket, pathOf } from '../handshake/request.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
@@ -21,6 +22,8 @@ export function checkPath(path: unknown): void {
   )
 }
 
+/** Requests that are no server's are published, though nobody asks for their number. */
+const unrouted = new Diagnostics()
 const routers = new WeakMap<HttpServer | HttpsServer, UpgradeRouter>()
 
 /** The router of an HTTP server. */
@@ -67,6 +70,9 @@ export class UpgradeRouter {
     if (!alone && !asksForWebSocket(request)) return
     const listener = this.#listeners.get(pathOf(request.url)) ?? this.#listeners.get(undefined)
     if (listener !== undefined) listener(request, socket, head)
-    else if (alone) refuseUpgrade(socket, REFUSALS.path, REFUSAL_TIME)
+    else if (alone) {
+      unrouted.refused(REFUSALS.path, socket)
+      refuseUpgrade(socket, REFUSALS.path, REFUSAL_TIME)
+    }
   }
 }

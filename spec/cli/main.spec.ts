@@ -5,6 +5,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { parseExposition } from '../helpers/exposition.ts'
 
 // The command as it is installed: from dist, which `npm test` has built.
 
@@ -138,6 +139,29 @@ for (const more of [[], ['--workers', '2']]) {
     })
     t.test('another path is not served', async t => {
       t.match(await conversation(url, '/other').all, /^HTTP\/1\.1 404 /)
+    })
+    t.test('/metrics counts what the routes have done, on all workers', async t => {
+      const { response, body } = await fetchPage(new URL('/metrics', url))
+      t.match(response, { statusCode: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } })
+      const { samples, labels } = parseExposition(body)
+      const workers = more.length === 0 ? 1 : 2
+      t.equal(samples.get('kore_ws_workers'), workers)
+      const routes = ['/chat', '/echo', '/people']
+      t.strictSame([...new Set(labels.map(({ route }) => route))].filter(route => route !== undefined).sort(), routes)
+      t.equal(new Set(labels.map(({ worker }) => worker).filter(worker => worker !== undefined)).size, workers)
+      const sum = (name: string, route: string, label = ''): number => {
+        const of = [...samples].filter(([key]) => key.startsWith(`kore_ws_${name}{route="${route}",`) && key.includes(label))
+        return of.reduce((total, [, value]) => total + value, 0)
+      }
+      for (const [route, sent] of [['/echo', 1], ['/chat', 0]] as const) {
+        t.equal(sum('connections_opened_total', route), 2, route)
+        t.equal(sum('connections_closed_total', route, 'code="1009"'), 1, route)
+        t.equal(sum('connections_closed_total', route, 'code="1005"'), 1, route)
+        t.equal(sum('messages_received_total', route), 1, route)
+        t.equal(sum('messages_sent_total', route), sent, route)
+        t.equal(sum('errors_total', route), 1, route)
+      }
+      t.equal(sum('connections_opened_total', '/people'), 0)
     })
     t.test('SIGINT closes with 1001 and exit code 0', async t => {
       const open = conversation(url, '/echo')

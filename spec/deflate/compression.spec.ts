@@ -61,6 +61,12 @@ t.test('what a connection compresses with: of its own where there is context tak
   }
 })
 
+t.test('where the bytes are counted', async t => {
+  const tally = { sentPlain: 0, sentCompressed: 0, receivedPlain: 0, receivedCompressed: 0 }
+  t.equal(createCompression('server', agreement(false, false), SHARED, tally).tally, tally)
+  t.equal(createCompression('server', agreement(false, false), SHARED).tally, undefined)
+})
+
 t.test('a client whose messages can not be compressed still understands those of its server', async t => {
   const { compressor, decompressor } = createCompression('client', agreement(false, false, 15, 8), SHARED)
   t.equal(compressor, undefined)

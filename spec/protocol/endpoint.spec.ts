@@ -8,6 +8,7 @@ import { bytes, closeFrame, frame, hex, KEY, masked } from '../helpers/frames.ts
 import { retainedBy } from '../helpers/memory.ts'
 import { asSentBy, bothWays, exchange, failure, Observed, ROLES, sinkWith, WAYS } from '../helpers/observed.ts'
 // What it does besides plain messages, each in a file that can be read on its own.
+import './endpoint/counting.ts'
 import './endpoint/inflating.ts'
 import './endpoint/inflating-later.ts'
 import './endpoint/deflating.ts'

@@ -35,6 +35,15 @@ t.test('5.4: pieces of all sizes across every growth of the buffer', async t => 
   }
 })
 
+t.test('the memory that it takes: what was allocated for it', async t => {
+  const message = assembler()
+  t.equal(message.memory, 0)
+  append(message, '01')
+  t.equal(message.memory, 256)
+  append(message, 'aa'.repeat(256))
+  t.equal(message.memory, 1000, 'no more than may come')
+})
+
 t.test('7.4.1: the limit counts all pieces: as much passes, one more does not', async t => {
   const message = assembler(Opcode.binary, 5)
   const tooBig = { name: 'Violation', code: 'message-too-big' }

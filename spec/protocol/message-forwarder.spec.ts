@@ -28,6 +28,7 @@ t.test('5.4: each piece goes on as it came, then the end; what is empty is no pi
     const { message, events } = forwarder(opcode)
     t.strictSame([message.opcode, message.compressed, message.limit, message.length], [opcode, false, 1000, 0])
     append(message, '6162', '', '63')
+    t.equal(message.memory, 0, 'nothing is kept')
     t.equal(message.length, 3)
     t.equal(message.memory, 0)
     t.strictSame(events, [`${opcode} 6162`, `${opcode} 63`])

@@ -338,6 +338,26 @@ t.test('what was added meanwhile is written when the transport takes more', asyn
   t.equal(transport.written(), hex(noise(HIGH_WATER)) + hex(Buffer.from('later')))
 })
 
+t.test('each write is told with its size; with 0 where nothing can be written any more', async t => {
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  const sizes: number[] = []
+  const outbox = new Outbox(transport, { onFlush: size => void sizes.push(size), onUnblocked() {}, onDrain() {} })
+  outbox.flush()
+  t.strictSame(sizes, [], 'nothing to write')
+  outbox.append(Buffer.alloc(20_000))
+  outbox.append(Buffer.alloc(3))
+  outbox.flush()
+  outbox.append(Buffer.alloc(5))
+  outbox.flush()
+  t.strictSame(sizes, [20_003, 5])
+  transport.end()
+  outbox.append(Buffer.alloc(7))
+  outbox.flush()
+  t.strictSame(sizes, [20_003, 5, 0])
+  t.equal(transport.writes.flat().reduce((sum, { length }) => sum + length, 0), 20_008)
+})
+
 t.test('drain comes in a turn of its own, so that one who sends whenever he may lets others run', async t => {
   // A stream that queues much before it says stop: it never says go either.
   const transport = new MemoryTransport({ writableHighWaterMark: 100 * HIGH_WATER })

@@ -1,0 +1,135 @@
+/** A server's figures at one moment: what `metrics()` returns, made of the counts and of the connections there are. */
+import type { Diagnostics, MeasuredConnection } from './diagnostics.ts'
+
+/**
+ * Plain frozen objects of numbers, ready for JSON. What is called a total only ever grows, as do the counts in records,
+ * whose entries come with the first of their kind.
+ */
+export interface Metrics {
+  /** Milliseconds since counting began: when the server was made, or this package was loaded for clients. */
+  readonly uptime: number
+  readonly connections: {
+    /** Now: handshake done, and `close` not called yet. */
+    readonly open: number
+    /** Total. */
+    readonly opened: number
+    /** Totals by the close code that the `close` callback got: 1006 where there was no closing handshake. */
+    readonly closed: Readonly<Record<string, number>>
+  }
+  /** Totals of handshakes that were refused; for clients, of those that a server or proxy refused or got wrong. */
+  readonly refused: {
+    readonly total: number
+    /** By the status of the answer. */
+    readonly byStatus: Readonly<Record<string, number>>
+    /** By the reason: see the channel `kore-ws.handshake.refused`. */
+    readonly byReason: Readonly<Record<string, number>>
+  }
+  readonly messages: {
+    /** Total of whole messages that came, text and binary, whether or not somebody took them. */
+    readonly received: number
+    /** Total of messages accepted for sending; a broadcast counts once for each receiver. */
+    readonly sent: number
+    /** Totals of those skipped again because a receiver was too slow, by the policy that did it. */
+    readonly dropped: Readonly<Record<string, number>>
+  }
+  readonly bytes: {
+    /** Total read from sockets behind the request of the handshake: control frames, headers, what broke the protocol. */
+    readonly received: number
+    /** Total handed to sockets; for a server the 101 response is part of it. */
+    readonly sent: number
+    /** Now: accepted for sending, and not taken by the system. */
+    readonly queued: number
+    /** Now: memory kept for messages that are not whole, being decompressed, or not read because of a pause. */
+    readonly retained: number
+  }
+  readonly compression: { readonly received: CompressionFigures; readonly sent: CompressionFigures }
+  /** Totals of limits reached, by their names in `limits`. */
+  readonly limitsReached: Readonly<Record<string, number>>
+  /** Total of what the `error` callback got: callbacks that failed, peers that broke the protocol. */
+  readonly errors: number
+  /** Now: the last round trip of each open connection whose heartbeat has measured one; milliseconds. */
+  readonly roundTrip: {
+    /** How many connections. */
+    readonly connections: number
+    /** Of so many per cent of them it is no longer than this (nearest rank); null where there are none. */
+    readonly p50: number | null
+    readonly p90: number | null
+    readonly p99: number | null
+  }
+}
+
+/** Of the messages that went compressed: payloads only, without headers. */
+export interface CompressionFigures {
+  /** Total of bytes before compression. */
+  readonly plain: number
+  /** Total of bytes on the wire. */
+  readonly compressed: number
+  /** `compressed / plain`: 0.25 is a quarter of the bytes; null where nothing went compressed. */
+  readonly ratio: number | null
+}
+
+/**
+ * @param open the open connections
+ * @param ending connections that are over and whose transport is not gone yet: what is queued for them counts
+ */
+export function takeMetrics(
+  diagnostics: Diagnostics,
+  open: Iterable<MeasuredConnection>,
+  ending: Iterable<MeasuredConnection> = []
+): Metrics {
+  const { compression, connectionsOpened, closedByCode } = diagnostics
+  const roundTrips: number[] = []
+  let queued = 0
+  let retained = 0
+  for (const { bufferedAmount, retainedBytes, roundTripTime } of open) {
+    queued += bufferedAmount
+    retained += retainedBytes
+    if (roundTripTime !== undefined) roundTrips.push(roundTripTime)
+  }
+  for (const { bufferedAmount } of ending) queued += bufferedAmount
+  let over = 0
+  for (const times of closedByCode.values()) over += times
+  return freeze({
+    uptime: Math.round(performance.now() - diagnostics.since),
+    connections: { open: connectionsOpened - over, opened: connectionsOpened, closed: recordOf(closedByCode) },
+    refused: {
+      total: diagnostics.handshakesRefused,
+      byStatus: recordOf(diagnostics.refusedByStatus),
+      byReason: recordOf(diagnostics.refusedByReason),
+    },
+    messages: {
+      received: diagnostics.messagesReceived,
+      sent: diagnostics.messagesSent,
+      dropped: recordOf(diagnostics.messagesDropped),
+    },
+    bytes: { received: diagnostics.bytesReceived, sent: diagnostics.bytesSent, queued, retained },
+    compression: {
+      received: figuresOf(compression.receivedPlain, compression.receivedCompressed),
+      sent: figuresOf(compression.sentPlain, compression.sentCompressed),
+    },
+    limitsReached: recordOf(diagnostics.limitsReached),
+    errors: diagnostics.errors,
+    roundTrip: percentilesOf(roundTrips),
+  })
+}
+
+function recordOf(counts: ReadonlyMap<string | number, number>): Record<string, number> {
+  return Object.fromEntries(counts)
+}
+
+function figuresOf(plain: number, compressed: number): CompressionFigures {
+  return { plain, compressed, ratio: plain === 0 ? null : compressed / plain }
+}
+
+function percentilesOf(unsorted: readonly number[]): Metrics['roundTrip'] {
+  const sorted = Float64Array.from(unsorted).sort()
+  const at = (percent: number): number | null => sorted[Math.ceil((percent * sorted.length) / 100) - 1] ?? null
+  return { connections: sorted.length, p50: at(50), p90: at(90), p99: at(99) }
+}
+
+function freeze<Value extends object>(value: Value): Value {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) freeze(part)
+  }
+  return Object.freeze(value)
+}
