@@ -1,7 +1,7 @@
 /** The public names of kore-ws. */
 export type { Bus } from './broadcast/bus.ts'
 export { clusterBus, relayBroadcasts } from './broadcast/cluster-bus.ts'
-export { startWorkers, type WorkerPool } from './broadcast/workers.ts'
+export { startWorkers, type WorkerOptions, type WorkerPool } from './broadcast/workers.ts'
 export { clientMetrics, connect } from './client.ts'
 export type { ConnectOptions } from './client-options.ts'
 export type { ChannelMessages, ObservedConnection } from './diagnostics.ts'
@@ -22,6 +22,7 @@ export type { Decision, ServerOptions, UpgradeRequest } from './server-options.t
 export type { TrustProxyOption, TrustProxyOptions } from './transport/client-address.ts'
 export type { Connection } from './transport/connection.ts'
 export type { PublishOptions, SendOptions } from './transport/connection-setup.ts'
+export type { CloseCounts } from './transport/drain.ts'
 export type { Message } from './transport/message.ts'
 export type { TlsOptions } from './transport/open-socket.ts'
 export type { ProxyOption, ProxyOptions } from './transport/proxy-option.ts'

@@ -40,16 +40,18 @@ import { MAX_CONTROL_PAYLOAD, type DataOpcode, type Opcode } from './protocol/op
 import type { Violation } from './protocol/violation.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers } from './transport/connection-setup.ts'
+import { Drain, type CloseCounts } from './transport/drain.ts'
 import { checkPayload, type Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
 import { checkPath, routerOf, type UpgradeListener } from './transport/upgrade-router.ts'
 
-export { startWorkers, type WorkerPool } from './broadcast/workers.ts'
+export { startWorkers, type WorkerOptions, type WorkerPool } from './broadcast/workers.ts'
 export { relayBroadcasts } from './broadcast/cluster-bus.ts'
 export * from './kore/constants.ts'
 export { config } from './kore/config.ts'
+export type { CloseCounts } from './transport/drain.ts'
 export type { KoreConnection, OnConnect, OnDisconnect, OnMessage } from './kore/connection.ts'
 export { kore_load } from './kore/modules.ts'
 export { http_response, http_response_header, kore_request, type KoreRequest } from './kore/request.ts'
@@ -63,7 +65,7 @@ const CONTROLS: ReadonlySet<number> = new Set([WEBSOCKET_OP_PING, WEBSOCKET_OP_P
 const live = new Set<KoreConnection>()
 /** Websockets that are over, but whose transport is not gone yet. */
 const lingering = new Set<Connection<KoreConnection>>()
-const onQuiet: (() => void)[] = []
+const drains = new Set<Drain<Connection<KoreConnection>>>()
 let onBus: (() => void) | undefined
 let onError: ((error: unknown, c: KoreConnection | null) => void) | undefined
 
@@ -180,15 +182,24 @@ export function kore_connection_disconnect(c: KoreConnection): void {
 
 /**
  * Ends every websocket connection of this worker, as Kore does when it stops: a close frame with `code`, then
- * ondisconnect as each ends. Resolves when all are gone.
+ * ondisconnect as each ends. What was sent before still arrives. Resolves when all are gone.
  *
  * @param code default 1001, going away
- * @param timeout milliseconds for the closing handshakes, after which the rest is dropped; default 10,000
+ * @param timeout milliseconds for all of it, after which the rest is dropped; default 10,000
+ * @returns how many ended with a closing handshake, and how many without; none is refused
  */
-export function kore_shutdown(code: number = CloseCode.goingAway, timeout = config.limits.closingTime): Promise<void> {
-  for (const c of live) c.websocket?.closeWithin(timeout, code)
-  for (const connection of lingering) connection.closeWithin(timeout, code)
-  return isQuiet() ? Promise.resolve() : stayAlive(new Promise(resolve => onQuiet.push(resolve)))
+export async function kore_shutdown(
+  code: number = CloseCode.goingAway,
+  timeout = config.limits.closingTime
+): Promise<CloseCounts> {
+  const open = [...live].flatMap(({ websocket }) => websocket ?? [])
+  const drain = new Drain(open, lingering)
+  drains.add(drain)
+  try {
+    return await stayAlive(drain.start(timeout, code).done)
+  } finally {
+    drains.delete(drain)
+  }
 }
 
 /**
@@ -250,6 +261,7 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
   close(connection, code) {
     const { data: c } = connection
     if (code !== CloseCode.abnormal) c.markCloseSent()
+    for (const drain of drains) drain.ended(connection, code)
     try {
       if (c.markDisconnected()) return c.ws_disconnect?.(c)
       return undefined
@@ -258,17 +270,16 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
       lingering.add(connection)
     }
   },
-  failed: ({ data: c }, error) => report(error, c),
+  failed(connection, error) {
+    for (const drain of drains) drain.failed(connection)
+    report(error, connection.data)
+  },
   gone(connection) {
     lingering.delete(connection)
     admission.leave(connection.remoteAddress)
-    if (isQuiet()) for (const resolve of onQuiet.splice(0)) resolve()
+    for (const drain of drains) drain.gone(connection)
   },
   memory,
-}
-
-function isQuiet(): boolean {
-  return live.size === 0 && lingering.size === 0
 }
 
 function accept(request: KoreRequest, offer: HandshakeOffer): void {

@@ -24,6 +24,7 @@ import { Admission } from './transport/admission.ts'
 import { clientAddress } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, PublishOptions } from './transport/connection-setup.ts'
+import { Drain, type CloseCounts } from './transport/drain.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
 import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
@@ -31,12 +32,12 @@ import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
-import { checkPath, routerOf } from './transport/upgrade-router.ts'
+import { checkPath, routerOf, type UpgradeRouter } from './transport/upgrade-router.ts'
 
 export interface CloseOptions {
   /** The close code that every peer gets. Default 1001, going away. */
   readonly code?: number | undefined
-  /** Milliseconds for the closing handshakes; then what is left is dropped. Default: `limits.closingTime`. */
+  /** Milliseconds for all of it; then what is left is dropped. Default: `limits.closingTime`. */
   readonly timeout?: number | undefined
 }
 
@@ -57,12 +58,12 @@ export class WebSocketServer<Data = unknown> {
   readonly #pending = new Set<Pending>()
   /** Sockets that a refusal has gone to, and that are not gone yet. */
   readonly #refused = new Set<Duplex>()
-  readonly #detachers: (() => void)[] = []
+  readonly #attached: { readonly router: UpgradeRouter; readonly path: string | undefined; detach(): void }[] = []
   /** Connections that are over, but whose transport is not gone yet. */
   readonly #lingering = new Set<Connection<Data>>()
   #http: HttpServer | undefined
-  #closing: Promise<void> | undefined
-  #onQuiet: (() => void) | undefined
+  #closing: Promise<CloseCounts> | undefined
+  #drain: Drain<Connection<Data>> | undefined
 
   /** @throws MisuseError `invalid-option`, naming the option and what it may be */
   constructor(options: ServerOptions<Data> = {}) {
@@ -81,13 +82,17 @@ export class WebSocketServer<Data = unknown> {
         this.#connections.delete(socket)
         this.#lingering.add(socket)
         this.#broadcaster.leave(socket)
+        this.#drain?.ended(socket, code)
         return checked.close?.(socket, code, reason)
       },
-      failed: (socket, error) => this.#report(socket, error),
+      failed: (socket, error) => {
+        this.#drain?.failed(socket)
+        this.#report(socket, error)
+      },
       gone: socket => {
         this.#lingering.delete(socket)
         this.#admission.leave(socket.remoteAddress)
-        this.#checkQuiet()
+        this.#drain?.gone(socket)
       },
       memory: this.#memory,
     }
@@ -156,8 +161,9 @@ export class WebSocketServer<Data = unknown> {
   attach(server: HttpServer | HttpsServer, options: AttachOptions = {}): this {
     checkPath(options.path)
     const path = options.path ?? this.#options.path
-    const detach = routerOf(server).add(path, (request, socket, head) => this.#handshake(request, socket, head))
-    this.#detachers.push(detach)
+    const router = routerOf(server)
+    const detach = router.add(path, (request, socket, head) => this.#handshake(request, socket, head))
+    this.#attached.push({ router, path, detach })
     return this
   }
 
@@ -180,13 +186,15 @@ export class WebSocketServer<Data = unknown> {
   }
 
   /**
-   * Stops accepting (new handshakes get 503), starts the closing handshake with every peer, and drops what is left
-   * after `timeout`. Resolves when nothing is left; a second call gives the same promise.
+   * Stops accepting: its own port is closed; on HTTP servers that it is attached to, handshakes get 503 until all is
+   * over, unless another server attaches to the path. What was sent to a peer still goes out, the close frame behind it;
+   * what is left after `timeout` is dropped. Resolves when nothing is left; a second call gives the same promise.
    *
+   * @returns how many connections ended with a closing handshake, how many without, and how many handshakes were refused
    * @throws MisuseError `invalid-option` for a code that may not travel, or a timeout that is no amount of milliseconds;
    *   nothing is closed then
    */
-  close(options: CloseOptions = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<CloseCounts> {
     const { code = CloseCode.goingAway, timeout = this.#options.limits.closingTime } = options
     checkAmount('timeout', timeout, 'milliseconds')
     if (!isWireCloseCode(code)) throw new MisuseError('invalid-option', `code must be ${WIRE_CLOSE_CODES}, and not ${show(code)}`)
@@ -194,27 +202,22 @@ export class WebSocketServer<Data = unknown> {
     return this.#closing
   }
 
-  async #shutDown(code: number, timeout: number): Promise<void> {
-    for (const detach of this.#detachers) detach()
+  async #shutDown(code: number, timeout: number): Promise<CloseCounts> {
+    const drain = new Drain(this.#connections, this.#lingering)
+    this.#drain = drain
+    for (const { router, path } of this.#attached) router.offer(path)
     for (const pending of this.#pending) pending.refuse(REFUSALS.closing)
     for (const socket of this.#refused) destroyAfter(socket, timeout)
-    for (const connection of [...this.#connections, ...this.#lingering]) connection.closeWithin(timeout, code)
+    drain.start(timeout, code)
     const http = this.#http
     const stopped =
       http === undefined ? undefined : new Promise<void>(resolve => void http.close(() => resolve()))
-    const quiet = new Promise<void>(resolve => {
-      this.#onQuiet = resolve
-    })
-    this.#checkQuiet()
     // Requests that never end would keep the HTTP server open.
     http?.closeAllConnections()
-    await stayAlive(quiet)
-    await stopped
+    await stayAlive(Promise.all([drain.done, stopped]))
+    for (const { detach } of this.#attached) detach()
     this.#broadcaster.close()
-  }
-
-  #checkQuiet(): void {
-    if (this.#connections.size === 0 && this.#lingering.size === 0) this.#onQuiet?.()
+    return drain.done
   }
 
   #handshake(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -321,8 +324,9 @@ export class WebSocketServer<Data = unknown> {
   #conclude(decision: Decision<Data>, entrant: Entrant, socket: Duplex, early: Buffer): void {
     let connection: Connection<Data> | undefined
     try {
-      if (decision instanceof Refusal) this.#refuse(socket, decision)
-      else connection = this.#connect(decision, entrant, socket)
+      const answer = this.#drain === undefined ? decision : REFUSALS.closing
+      if (answer instanceof Refusal) this.#refuse(socket, answer)
+      else connection = this.#connect(answer, entrant, socket)
     } finally {
       if (connection === undefined) this.#admission.leave(entrant.address)
     }
@@ -362,6 +366,7 @@ export class WebSocketServer<Data = unknown> {
 
   #refuse(socket: Duplex, refusal: Refusal): void {
     this.#diagnostics.refused(refusal, socket)
+    this.#drain?.refused()
     this.#refused.add(socket)
     socket.on('close', () => this.#refused.delete(socket))
     refuseUpgrade(socket, refusal, this.#options.limits.closingTime)

@@ -74,7 +74,7 @@ export class ServerProcess {
 
   /** Lets it collect garbage, where it was started so that it can. */
   async collect() {
-    process.kill(this.#child.pid, 'SIGUSR2')
+    for (const pid of this.pids) process.kill(pid, 'SIGUSR2')
     await delay(COLLECTING)
   }
 

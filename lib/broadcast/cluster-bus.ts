@@ -59,7 +59,8 @@ export function clusterBus(): Bus {
   return bus
 }
 
-const relayed = new WeakSet<Worker>()
+/** Who is on the bus: not cluster's own list, from which a worker is taken while it still has clients. */
+const relayed = new Set<Worker>()
 let relaying = false
 
 /**
@@ -78,11 +79,12 @@ export function relayBroadcasts(): void {
 function relayFrom(source: Worker): void {
   if (relayed.has(source)) return
   relayed.add(source)
+  for (const end of ['disconnect', 'exit']) source.once(end, () => relayed.delete(source))
   source.on('message', message => {
     if (!isEnvelope(message)) return
-    for (const worker of Object.values(cluster.workers ?? {})) {
+    for (const worker of relayed) {
       // A worker that is going down must not stop the others' messages.
-      if (worker !== undefined && worker !== source && worker.isConnected()) worker.send(message, undefined, () => {})
+      if (worker !== source && worker.isConnected()) worker.send(message, undefined, () => {})
     }
   })
 }

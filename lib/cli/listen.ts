@@ -1,4 +1,5 @@
 /** What the commands that listen share: their flags, the port, the signals that end them. */
+import { closeSync, openSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { UsageError, type Flags } from './flags.ts'
@@ -46,4 +47,23 @@ export function onSignal(end: () => Promise<void>): void {
   }
   process.on('SIGINT', handle)
   process.on('SIGTERM', handle)
+}
+
+/** Calls `reload` at each SIGHUP; but where that says that the terminal is gone, it is a SIGTERM. */
+export function onHangup(reload: () => void): void {
+  const hadTerminal = hasTerminal()
+  process.on('SIGHUP', () => {
+    if (hadTerminal && !hasTerminal()) process.emit('SIGTERM')
+    else reload()
+  })
+}
+
+/** Whether the process belongs to a terminal. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return true
+  } catch {
+    return false
+  }
 }

@@ -22,14 +22,14 @@ import type { MetricsPage } from './metrics-page.ts'
  * @param maxMessage bytes of one message on both routes; undefined leaves each its default
  * @param compression of /echo and /people; Kore has none
  * @param metrics shows the figures of each
- * @returns what closes every connection with 1001 and resolves when all are gone
+ * @returns what closes every connection with a code, and resolves when all are gone
  */
 export function attachRoutes(
   server: Server,
   maxMessage: number | undefined,
   compression: CompressionOption,
   metrics: MetricsPage
-): () => Promise<void> {
+): (code: number) => Promise<void> {
   const echo = new WebSocketServer({
     path: '/echo',
     limits: { messageBytes: maxMessage },
@@ -55,9 +55,9 @@ export function attachRoutes(
   metrics.add('/chat', koreMetrics)
   metrics.add('/people', () => people.metrics())
 
-  return async () => {
+  return async code => {
     count.close()
-    await Promise.all([echo.close(), people.close(), kore_shutdown()])
+    await Promise.all([echo.close({ code }), people.close({ code }), kore_shutdown(code)])
     metrics.close()
   }
 }

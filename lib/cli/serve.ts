@@ -1,12 +1,13 @@
-/** `kore-ws serve`: the page with its chat and echo meter, on one process or several workers. */
+/** `kore-ws serve`: the page with its chat and echo meter, on one worker or several. */
 import cluster from 'node:cluster'
 import { createServer } from 'node:http'
 import { clusterBus } from '../broadcast/cluster-bus.ts'
 import { startWorkers } from '../broadcast/workers.ts'
+import { CloseCode } from '../protocol/close-code.ts'
 import { COMPRESSION_FLAGS, compressionOf } from './compression-flags.ts'
 import type { Flags, Values } from './flags.ts'
 import { UsageError } from './flags.ts'
-import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal, urlOf } from './listen.ts'
+import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onHangup, onSignal, urlOf } from './listen.ts'
 import { MetricsPage } from './metrics-page.ts'
 import { pageListener } from './page.ts'
 import { attachRoutes } from './routes.ts'
@@ -27,14 +28,10 @@ interface Trouble {
 }
 
 export async function serve(values: Values): Promise<void> {
-  const workers = Number(values.workers)
-  if (workers === 1) {
-    announce(await serveHere(values))
-    return
-  }
-  const pool = startWorkers(workers, () => void serveAsWorker(values))
+  const pool = startWorkers(Number(values.workers), () => void serveAsWorker(values))
   if (pool === undefined) return
   onSignal(() => pool.close())
+  onHangup(() => void pool.reload().catch((error: Error) => complain(`reload: ${error.message}`)))
   let announced = false
   cluster.on('listening', (_, { address, port, addressType }) => {
     if (announced) return
@@ -43,24 +40,31 @@ export async function serve(values: Values): Promise<void> {
   })
   const trouble = await new Promise<string>(resolve => {
     cluster.on('message', (_, message: unknown) => {
-      if (isTrouble(message)) resolve(message.sentence)
+      if (!isTrouble(message)) return
+      if (announced) complain(message.sentence)
+      else resolve(message.sentence)
     })
   })
   await pool.close()
   throw new UsageError(trouble)
 }
 
-/** Serves in this process; returns the address. */
-async function serveHere(values: Values): Promise<string> {
+/** Serves until SIGTERM, which the primary sends; other signals that reach the whole group are the primary's. */
+async function serveHere(values: Values): Promise<void> {
   const metrics = new MetricsPage(clusterBus(), cluster.worker?.id ?? 1, Number(values.workers))
   const server = createServer(metrics.listener(pageListener()))
   const closeAll = attachRoutes(server, numberOf(values['max-message']), compressionOf(values), metrics)
-  onSignal(async () => {
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
+  let ending = false
+  process.on('SIGTERM', () => {
+    if (ending) return
+    ending = true
     server.close()
     server.closeAllConnections()
-    await closeAll()
+    const replaced = cluster.worker?.exitedAfterDisconnect === true
+    void closeAll(replaced ? CloseCode.serviceRestart : CloseCode.goingAway).then(() => process.exit(0))
   })
-  return listen(server, Number(values.port), String(values.host))
+  await listen(server, Number(values.port), String(values.host))
 }
 
 function numberOf(value: unknown): number | undefined {
@@ -72,12 +76,16 @@ async function serveAsWorker(values: Values): Promise<void> {
     await serveHere(values)
   } catch (error) {
     const trouble: Trouble = { 'kore-ws': 'trouble', sentence: (error as Error).message }
-    process.send?.(trouble)
+    process.send?.(trouble, undefined, undefined, () => process.exit(1))
   }
 }
 
 function isTrouble(message: unknown): message is Trouble {
   return typeof message === 'object' && message !== null && 'kore-ws' in message && message['kore-ws'] === 'trouble'
+}
+
+function complain(sentence: string): void {
+  process.stderr.write(`kore-ws: ${sentence}\n`)
 }
 
 function announce(url: string): void {

@@ -3,6 +3,10 @@
 /** How often the wheel turns, in milliseconds: deadlines are kept to within this. */
 export const RESOLUTION = 100
 const SLOTS = 512
+/** A turn so many milliseconds after the one before is late: sockets are read before anything expires. */
+const LATE = 1.5 * RESOLUTION
+/** Timers lag by a little, so a turn may stand for two ticks; one that would stand for more has been held up. */
+const MAX_HEARD = 2
 
 /** A deadline and its place on the wheel. It belongs to one owner and can be set again and again. */
 export class Deadline {
@@ -50,21 +54,31 @@ export class Deadline {
 }
 
 const slots: (Deadline | undefined)[] = new Array(SLOTS).fill(undefined)
+/** Deadlines up to this tick have been looked at. */
 let tick = 1
 let count = 0
 let timer: NodeJS.Timeout | undefined
 let startedAt = 0
 let ticksAtStart = 0
+/** When the wheel turned last, and at which tick. */
+let turnedAt = 0
+let turnedTo = 1
+/** Ticks in which peers could be heard. */
+let heard = 1
 
-/** Milliseconds on a clock that moves once a tick: cheap enough to be read for every read of every socket. */
+/**
+ * Milliseconds on a clock that moves once a tick: cheap enough to be read for every read of every socket. While work, or
+ * a stop of the whole process, keeps the thread from reading it stands still: silence then is not the peer's, and what is
+ * read behind it may bear the time before it.
+ */
 export function coarseNow(): number {
-  return tick * RESOLUTION
+  return heard * RESOLUTION
 }
 
 function start(): void {
   if (timer !== undefined) return
-  startedAt = performance.now()
-  ticksAtStart = tick
+  startedAt = turnedAt = performance.now()
+  ticksAtStart = turnedTo = tick
   timer = setInterval(turn, RESOLUTION)
   timer.unref()
 }
@@ -75,8 +89,21 @@ function currentTick(): number {
 }
 
 function turn(): void {
+  const time = performance.now()
+  const late = time - turnedAt > LATE
   const now = currentTick()
-  while (tick < now) {
+  const elapsed = now - turnedTo
+  turnedAt = time
+  turnedTo = now
+  heard += elapsed > MAX_HEARD ? 1 : elapsed
+  // Timers run before sockets are read: what a peer has sent in time may still wait in the kernel.
+  if (late) setImmediate(expire)
+  else expire()
+}
+
+/** All that is due at the wheel's last turn. */
+function expire(): void {
+  while (tick < turnedTo) {
     tick++
     expireSlot(tick)
   }

@@ -1,9 +1,13 @@
-/** Pings on silence, and an end to peers that don't answer (RFC 6455, section 5.5.2): one timer for all connections. */
+/** Pings on silence, and an end to peers that don't answer (RFC 6455, section 5.5.2): one deadline for all connections. */
 import { checkAmount } from '../protocol/amount.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { Deadline, RESOLUTION } from './deadlines.ts'
 
 export interface HeartbeatOptions {
-  /** Milliseconds without a byte from the peer, after which it gets a ping. Default 30,000. */
+  /**
+   * Milliseconds without a byte from the peer, after which it gets a ping. Default 30,000. Both times are kept to within
+   * a tenth of the shorter one, but no better than 100 ms and no worse than a second.
+   */
   readonly interval?: number | undefined
   /**
    * Milliseconds that a silent peer has from there on; then the connection is dropped (1006, `heartbeat-timeout`). Any
@@ -31,7 +35,7 @@ export interface Beating {
 
 const DEFAULTS = { interval: 30_000, timeout: 10_000 } as const
 const NAMES: readonly string[] = Object.keys(DEFAULTS)
-/** Turns in the shorter of the two times: silence is noticed so much of it late at most. */
+/** Turns in the shorter of the two times, where the wheel of deadlines turns so often. */
 const TURNS = 10
 const LONGEST_TURN = 1000
 /** Round trips of up to so many turns are measured. */
@@ -43,27 +47,26 @@ export class Heartbeat {
   readonly #turnTime: number
   readonly #pingAt: number
   readonly #dropAt: number
-  #timer: NodeJS.Timeout | undefined
+  readonly #deadline = new Deadline({ onDeadline: () => this.#turn() })
   #turns = 0
   /** When the pings of a turn were sent, by turn. */
   readonly #sentAt: number[] = new Array<number>(REMEMBERED).fill(0)
 
   constructor({ interval, timeout }: HeartbeatTimes) {
-    this.#turnTime = Math.max(1, Math.min(LONGEST_TURN, Math.floor(Math.min(interval, timeout) / TURNS)))
+    const ticks = Math.floor(Math.min(interval, timeout) / TURNS / RESOLUTION)
+    this.#turnTime = Math.max(RESOLUTION, Math.min(LONGEST_TURN, ticks * RESOLUTION))
     this.#pingAt = Math.ceil(interval / this.#turnTime)
     this.#dropAt = this.#pingAt + Math.ceil(timeout / this.#turnTime)
   }
 
   add(connection: Beating): void {
     this.#connections.add(connection)
-    this.#timer ??= setInterval(() => this.#turn(), this.#turnTime).unref()
+    if (this.#connections.size === 1) this.#deadline.set(this.#turnTime)
   }
 
   delete(connection: Beating): void {
     this.#connections.delete(connection)
-    if (this.#connections.size > 0) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    if (this.#connections.size === 0) this.#deadline.clear()
   }
 
   /** Milliseconds since the ping that this pong answers; undefined where it answers none of ours. */
@@ -74,7 +77,9 @@ export class Heartbeat {
     return Math.round(performance.now() - this.#sentAt[turn % REMEMBERED])
   }
 
+  /** A turn that comes late is one turn all the same: nobody could be heard while the thread was held up. */
   #turn(): void {
+    this.#deadline.set(this.#turnTime)
     this.#turns++
     this.#sentAt[this.#turns % REMEMBERED] = performance.now()
     const payload = Buffer.alloc(PAYLOAD_SIZE)

@@ -39,6 +39,8 @@ export class UpgradeRouter {
   readonly #server: HttpServer | HttpsServer
   /** By path; undefined stands for every path that has no entry of its own. */
   readonly #listeners = new Map<string | undefined, UpgradeListener>()
+  /** Paths that another listener may take. */
+  readonly #offered = new Set<string | undefined>()
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     this.#route(request, socket, head)
   }
@@ -52,7 +54,7 @@ export class UpgradeRouter {
    * @throws MisuseError `invalid-state` for a path that is taken
    */
   add(path: string | undefined, listener: UpgradeListener): () => void {
-    if (this.#listeners.has(path)) {
+    if (this.#listeners.has(path) && !this.#offered.delete(path)) {
       throw new MisuseError('invalid-state', `${path === undefined ? 'a server for every path' : path} is attached already`)
     }
     if (this.#listeners.size === 0) this.#server.on('upgrade', this.#onUpgrade)
@@ -60,8 +62,14 @@ export class UpgradeRouter {
     return () => {
       if (this.#listeners.get(path) !== listener) return
       this.#listeners.delete(path)
+      this.#offered.delete(path)
       if (this.#listeners.size === 0) this.#server.off('upgrade', this.#onUpgrade)
     }
+  }
+
+  /** Lets another listener have the path from now on; until one takes it, nothing changes. */
+  offer(path: string | undefined): void {
+    this.#offered.add(path)
   }
 
   #route(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -33,7 +33,7 @@ export interface Entrance {
   dial(): Promise<Duplex>
   broadcast(text: string): void
   /** Ends every connection; resolves when all are gone. */
-  shutDown(): Promise<void>
+  shutDown(): Promise<unknown>
 }
 
 export interface Door {

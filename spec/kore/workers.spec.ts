@@ -2,36 +2,13 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import cluster from 'node:cluster'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import ts from 'typescript'
 import { relayBroadcasts, startWorkers } from '../../lib/kore.ts'
 import { bytes, closeFrame, frame, masked } from '../helpers/frames.ts'
 import { RawClient } from '../helpers/raw-client.ts'
+import { transpiled } from '../helpers/transpiled.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const FOLDER = mkdtempSync(join(tmpdir(), 'kore-ws-workers-'))
-const PROGRAM = join(FOLDER, 'spec/kore/fixtures/workers.js')
-
-/** As JavaScript: with tap's loader each process would take seconds to start. */
-function transpile(path: string): void {
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, rewriteRelativeImportExtensions: true }
-  const { outputText } = ts.transpileModule(readFileSync(join(ROOT, path), 'utf8'), { compilerOptions })
-  const target = join(FOLDER, path.replace(/ts$/, 'js'))
-  mkdirSync(dirname(target), { recursive: true })
-  writeFileSync(target, outputText)
-}
-
-t.before(() => {
-  writeFileSync(join(FOLDER, 'package.json'), '{"type":"module"}')
-  transpile('spec/kore/fixtures/workers.ts')
-  const files = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
-  for (const file of files.filter(name => name.endsWith('.ts'))) transpile(join('lib', file))
-})
-t.teardown(() => rmSync(FOLDER, { recursive: true }))
+const PROGRAM = transpiled(t, 'spec/kore/fixtures/workers.ts')
 
 interface Note {
   readonly listening?: number

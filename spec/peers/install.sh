@@ -10,6 +10,7 @@ packages=()
 "$python" -c 'import websockets' 2>/dev/null || packages+=(python3-websockets)
 [ -x "$chromium" ] || packages+=(chromium fonts-liberation)
 [ -e /usr/share/kore/features ] && command -v kore >/dev/null || packages+=(kore)
+[ -x /sbin/ip ] || [ -x /usr/sbin/ip ] || packages+=(iproute2)
 command -v gcc >/dev/null && [ -e /usr/include/stdio.h ] || packages+=(gcc libc6-dev)
 
 if [ "${#packages[@]}" -gt 0 ]; then

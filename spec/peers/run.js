@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util'
 import * as bun from './bun.js'
 import * as chromium from './chromium.js'
+import * as halfOpen from './half-open.js'
 import * as kore from './kore.js'
 import * as client from './our-client.js'
 import * as python from './python.js'
@@ -17,7 +18,7 @@ import * as undici from './undici.js'
 import * as ws from './ws.js'
 
 /** @type {Record<string, { run(report: Report, options: { screenshot?: string | undefined }): Promise<void> }>} */
-const PEERS = { client, ws, undici, bun, python, chromium, kore }
+const PEERS = { client, ws, undici, bun, python, chromium, kore, 'half-open': halfOpen }
 
 const USAGE = 2
 /** Milliseconds after the last check in which everything that was opened has to be gone. */

@@ -5,11 +5,13 @@ import { coarseNow, Deadline, RESOLUTION } from '../../lib/transport/deadlines.t
 let now = 0
 let tick: (() => void) | undefined
 let started = 0
+/** What waits until sockets have been read. */
+const immediates: (() => void)[] = []
 
 /** A test that runs in one go with time faked; afterwards no deadline is left, and so no timer may be. */
 function clocked(name: string, body: (t: Test, log: Log) => void): void {
   t.test(name, async t => {
-    const { setInterval, clearInterval } = globalThis
+    const { setInterval, clearInterval, setImmediate } = globalThis
     const { now: realNow } = performance
     const intervals: number[] = []
     let unreferenced = true
@@ -24,13 +26,14 @@ function clocked(name: string, body: (t: Test, log: Log) => void): void {
       tick = undefined
     }
     performance.now = () => now
-    Object.assign(globalThis, { setInterval: fake, clearInterval: stop })
+    const later = (callback: () => void): void => void immediates.push(callback)
+    Object.assign(globalThis, { setInterval: fake, clearInterval: stop, setImmediate: later })
     try {
       body(t, new Log())
       advance(10 * 60_000)
     } finally {
       performance.now = realNow
-      Object.assign(globalThis, { setInterval, clearInterval })
+      Object.assign(globalThis, { setInterval, clearInterval, setImmediate })
     }
     t.ok(unreferenced, 'the timer does not keep the process alive')
     t.ok(intervals.every(delay => delay === RESOLUTION), 'the timer turns the wheel')
@@ -44,7 +47,20 @@ function advance(milliseconds: number): void {
   while (now < end) {
     now = Math.min(end, now + RESOLUTION)
     tick?.()
+    read()
   }
+}
+
+/** The thread is held up; then its timers run, and after them `meanwhile`, where sockets are read. */
+function stall(milliseconds: number, meanwhile: () => void = () => {}): void {
+  now += milliseconds
+  tick?.()
+  meanwhile()
+  read()
+}
+
+function read(): void {
+  for (const callback of immediates.splice(0)) callback()
 }
 
 class Log {
@@ -194,8 +210,7 @@ clocked('a clock that jumps: all that is due comes, in order', (t, log) => {
   log.deadline('b').set(700)
   log.deadline('a').set(300)
   log.deadline('not yet').set(100_000)
-  now += 60_000
-  tick?.()
+  stall(60_000)
   t.strictSame(log.entries, ['a 60000', 'b 60000'])
 })
 
@@ -204,7 +219,7 @@ clocked('work that keeps the thread busy does not count against what is set afte
   advance(200)
   now += 5000
   log.deadline('a').set(1000)
-  tick?.()
+  stall(0)
   t.strictSame(log.entries, [])
   advance(1200)
   t.equal(log.entries.length, 1)
@@ -215,4 +230,40 @@ clocked('the coarse clock goes with the wheel', (t, log) => {
   const start = coarseNow()
   advance(1000)
   t.equal(coarseNow() - start, 1000)
+})
+
+clocked('a turn that is late lets sockets be read before anything expires', (t, log) => {
+  const heard = log.deadline('heard')
+  heard.set(RESOLUTION)
+  log.deadline('silent').set(RESOLUTION)
+  stall(1.6 * RESOLUTION, () => {
+    t.strictSame(log.entries, [])
+    heard.clear()
+  })
+  t.strictSame(log.entries, ['silent 160'])
+})
+
+clocked('one that is on time does not', (t, log) => {
+  log.deadline('a').set(RESOLUTION)
+  stall(1.5 * RESOLUTION, () => t.strictSame(log.entries, ['a 150']))
+})
+
+clocked('what comes late is done in the same turn of the loop, however busy the thread is', (t, log) => {
+  for (const time of [500, 1000, 1500]) log.deadline(`${time}`).set(time)
+  for (let i = 0; i < 4; i++) stall(500)
+  t.strictSame(log.entries, ['500 500', '1000 1000', '1500 1500'])
+})
+
+clocked('a turn that is late by more than a tick counts as one tick on the coarse clock, but not for deadlines', (t, log) => {
+  log.deadline('a').set(60_000)
+  log.deadline('b').set(61_000)
+  log.deadline('c').set(90_000)
+  const start = coarseNow()
+  stall(60_000, () => t.equal(coarseNow() - start, RESOLUTION, 'what is read then has this time'))
+  t.strictSame(log.entries, ['a 60000'])
+  advance(1000)
+  t.strictSame(log.entries, ['a 60000', 'b 61000'])
+  t.equal(coarseNow() - start, RESOLUTION + 1000)
+  stall(2 * RESOLUTION)
+  t.equal(coarseNow() - start, RESOLUTION + 1000 + 2 * RESOLUTION, 'timers lag a little, and that is made up for')
 })

@@ -1,37 +1,55 @@
 import t, { type Test } from 'tap'
+import { RESOLUTION } from '../../lib/transport/deadlines.ts'
 import { Heartbeat, resolveHeartbeat, type Beating } from '../../lib/transport/heartbeat.ts'
 import { connected, type Handlers } from '../helpers/connected.ts'
 import { frame, masked, bytes } from '../helpers/frames.ts'
+import { running } from '../helpers/running.ts'
+import type { WireClient } from '../helpers/wire-client.ts'
 
-/** Time that the test drives, for the interval of one heartbeat. */
-function clocked(t: Test): { turn(count?: number): void; readonly delay: number | undefined; pass(time: number): void } {
+interface Clock {
+  /** Whether the wheel of deadlines turns. */
+  readonly turning: boolean
+  /** Lets so many ticks of the wheel pass, each in time. */
+  ticks(count?: number): void
+  /** Lets time pass between two ticks. */
+  pass(milliseconds: number): void
+}
+
+let now = 1000
+/** The turn of the wheel, while it turns: one for all tests, as there is one wheel. */
+let tick: (() => void) | undefined
+
+/** Time that the test drives, for the wheel of deadlines. */
+function clocked(t: Test): Clock {
   const { setInterval, clearInterval } = globalThis
   const { now: realNow } = performance
-  let now = 1000
-  let tick: (() => void) | undefined
-  let delay: number | undefined
   const timer = { unref: () => timer }
-  const fake = (callback: () => void, time: number): object => {
+  const start = (callback: () => void): object => {
     tick = callback
-    delay = time
     return timer
   }
-  // The end of an earlier test's connection may come as late as this.
-  const stop = (stopped: unknown): void => {
-    if (stopped === timer) tick = delay = undefined
+  const stop = (): void => void (tick = undefined)
+  const ticks = (count = 1): void => {
+    for (let i = 0; i < count; i++) {
+      now += RESOLUTION
+      tick?.()
+    }
   }
   performance.now = () => now
-  Object.assign(globalThis, { setInterval: fake, clearInterval: stop })
-  t.teardown(() => {
+  Object.assign(globalThis, { setInterval: start, clearInterval: stop })
+  t.teardown(async () => {
+    // Until the last connection is over, the wheel turns.
+    for (let i = 0; i < 10 && tick !== undefined; i++) {
+      await turn()
+      ticks(5 * 60_000 / RESOLUTION)
+    }
     performance.now = realNow
     Object.assign(globalThis, { setInterval, clearInterval })
   })
   return {
-    turn(count = 1) {
-      for (let i = 0; i < count; i++) tick?.()
-    },
-    get delay() {
-      return delay
+    ticks,
+    get turning() {
+      return tick !== undefined
     },
     pass: time => void (now += time),
   }
@@ -62,15 +80,15 @@ t.test('a ping after the interval, once, and the end after the timeout', async t
   const heartbeat = new Heartbeat({ interval: 30_000, timeout: 10_000 })
   const silent = new Fake()
   heartbeat.add(silent)
-  t.equal(clock.delay, 1000, 'no more than a second late')
-  clock.turn(29)
-  t.strictSame(silent.log, [])
-  clock.turn()
+  clock.ticks(299)
+  t.strictSame([silent.log, silent.silence], [[], 29], 'a turn is a second')
+  clock.ticks()
   t.strictSame(silent.log, ['ping'])
-  clock.turn(9)
+  clock.ticks(99)
   t.strictSame(silent.log, ['ping'])
-  clock.turn()
+  clock.ticks()
   t.strictSame(silent.log, ['ping', 'heartbeat-timeout'])
+  heartbeat.delete(silent)
 })
 
 t.test('whoever is heard of begins anew', async t => {
@@ -78,47 +96,65 @@ t.test('whoever is heard of begins anew', async t => {
   const heartbeat = new Heartbeat({ interval: 30_000, timeout: 10_000 })
   const peer = new Fake()
   heartbeat.add(peer)
-  clock.turn(35)
+  clock.ticks(350)
   peer.silence = 0
-  clock.turn(29)
+  clock.ticks(290)
   t.strictSame(peer.log, ['ping'])
-  clock.turn()
+  clock.ticks(10)
   t.strictSame(peer.log, ['ping', 'ping'])
+  heartbeat.delete(peer)
 })
 
-t.test('one timer for all connections, and none for none', async t => {
+t.test('one deadline for all connections, and none for none', async t => {
   const clock = clocked(t)
-  const heartbeat = new Heartbeat({ interval: 50, timeout: 200 })
-  t.equal(clock.delay, undefined)
+  const heartbeat = new Heartbeat({ interval: 5000, timeout: 2000 })
+  t.equal(clock.turning, false)
   const [one, other] = [new Fake(), new Fake()]
   heartbeat.add(one)
+  clock.ticks()
   heartbeat.add(other)
-  t.equal(clock.delay, 5, 'a tenth of the shorter time')
+  clock.ticks()
+  t.strictSame([one.silence, other.silence], [1, 1], 'a tenth of the shorter time, whoever comes meanwhile')
   heartbeat.delete(one)
-  clock.turn(10)
+  clock.ticks(48)
   t.strictSame([one.log, other.log], [[], ['ping']])
   heartbeat.delete(other)
-  t.equal(clock.delay, undefined)
+  clock.ticks()
+  t.equal(clock.turning, false)
   heartbeat.add(one)
-  t.equal(clock.delay, 5)
+  clock.ticks(2)
+  t.equal(one.silence, 2)
   heartbeat.delete(one)
 })
 
-t.test('the timeout may be without end, and the times as short as a millisecond', async t => {
+t.test('the timeout may be without end, and the times as short as a tick', async t => {
   const clock = clocked(t)
   const patient = new Heartbeat({ interval: 100, timeout: Infinity })
   const silent = new Fake()
   patient.add(silent)
-  clock.turn(10_000)
+  clock.ticks(10_000)
   t.strictSame(silent.log, ['ping'])
   patient.delete(silent)
-  const hasty = new Heartbeat({ interval: 1, timeout: 1 })
-  const quick = new Fake()
-  hasty.add(quick)
-  t.equal(clock.delay, 1)
-  clock.turn(2)
-  t.strictSame(quick.log, ['ping', 'heartbeat-timeout'])
-  hasty.delete(quick)
+  for (const time of [1, RESOLUTION]) {
+    const hasty = new Heartbeat({ interval: time, timeout: time })
+    const quick = new Fake()
+    hasty.add(quick)
+    clock.ticks()
+    t.strictSame(quick.log, ['ping'])
+    clock.ticks()
+    t.strictSame(quick.log, ['ping', 'heartbeat-timeout'])
+    hasty.delete(quick)
+  }
+})
+
+t.test('no turn is longer than a second', async t => {
+  const clock = clocked(t)
+  const heartbeat = new Heartbeat({ interval: 3_600_000, timeout: 3_600_000 })
+  const silent = new Fake()
+  heartbeat.add(silent)
+  clock.ticks(100)
+  t.equal(silent.silence, 10)
+  heartbeat.delete(silent)
 })
 
 t.test('the round trip of the ping that a pong answers', async t => {
@@ -131,12 +167,12 @@ t.test('the round trip of the ping that a pong answers', async t => {
     return heartbeat.roundTrip(memory, 3, 3 + peer.payload.length)
   }
   t.equal(answer(), undefined, 'before any ping')
-  clock.turn(30)
+  clock.ticks(30)
   clock.pass(37.6)
   t.equal(answer(), 38)
-  clock.turn(63)
-  t.equal(answer(), 38, 'still known')
-  clock.turn()
+  clock.ticks(63)
+  t.equal(answer(), 38 + 63 * RESOLUTION, 'still known')
+  clock.ticks()
   t.equal(answer(), undefined, 'too long ago')
   for (const foreign of ['', '000000', '00000000', 'ffffffff', '0000000001']) {
     const payload = bytes(foreign)
@@ -184,7 +220,7 @@ t.test('5.5.2: a silent peer gets a ping, and its pong is its life and its round
   const { connection, transport, feed, clock, journal } = beaten(t)
   await turn()
   t.equal(connection.roundTripTime, undefined)
-  clock.turn(20)
+  clock.ticks(20)
   await turn()
   const ping = frame('89', bytes('00000014'))
   t.equal(transport.written(), ping)
@@ -192,13 +228,14 @@ t.test('5.5.2: a silent peer gets a ping, and its pong is its life and its round
   feed(frame('8a', bytes('00000014')))
   await turn()
   t.equal(connection.roundTripTime, 12)
-  clock.turn(29)
+  clock.ticks(29)
   await turn()
   t.equal(connection.readyState, 'open')
-  clock.turn()
+  clock.ticks()
   await journal.until('gone')
   t.strictSame(journal.lines, ['open', 'close 1006 heartbeat-timeout', 'gone'])
-  t.equal(clock.delay, undefined, 'and the heartbeat has forgotten it')
+  clock.ticks()
+  t.equal(clock.turning, false, 'and the heartbeat has forgotten it')
 })
 
 t.test('any bytes count, even of half a frame', async t => {
@@ -206,7 +243,7 @@ t.test('any bytes count, even of half a frame', async t => {
   await turn()
   const half = bytes(masked(frame('81', 'hello')))
   for (let i = 0; i < half.length - 1; i++) {
-    clock.turn(29)
+    clock.ticks(29)
     transport.push(half.subarray(i, i + 1))
     await turn()
   }
@@ -221,13 +258,13 @@ t.test('a peer that takes what is queued for it is there', async t => {
     connection.send(Buffer.alloc(100_000))
     await turn()
   }
-  clock.turn(25)
+  clock.ticks(25)
   t.equal(connection.readyState, 'open')
   transport.takeOne()
   await turn()
-  clock.turn(25)
+  clock.ticks(25)
   t.equal(connection.readyState, 'open', 'the queue has shrunk meanwhile')
-  clock.turn(10)
+  clock.ticks(10)
   await journal.until('gone')
   t.ok(journal.lines.includes('close 1006 heartbeat-timeout'))
 })
@@ -236,11 +273,53 @@ t.test('while it is paused, silence is its own', async t => {
   const { connection, clock, journal } = beaten(t)
   await turn()
   connection.pause()
-  clock.turn(1000)
+  clock.ticks(1000)
   t.equal(connection.readyState, 'open')
   connection.resume()
   await turn()
-  clock.turn(30)
+  clock.ticks(30)
   await journal.until('gone')
   t.ok(journal.lines.includes('close 1006 heartbeat-timeout'))
+})
+
+// A thread that was held up, or a process that was stopped
+
+/** Keeps the thread, as a long computation does, or a stop of the process. */
+function hold(milliseconds: number): void {
+  const end = performance.now() + milliseconds
+  while (performance.now() < end);
+}
+
+for (const when of ['before it is read', 'in the same read as others']) {
+  t.test(`what came while the thread was held up counts, for the heartbeat and for idle time: ${when}`, async t => {
+    const server = await running(t, {
+      heartbeat: { interval: RESOLUTION, timeout: RESOLUTION },
+      limits: { idleTime: 4 * RESOLUTION },
+      message: () => void (when !== 'before it is read' && hold(15 * RESOLUTION)),
+    })
+    const [first, second] = [await server.client(), await server.client()]
+    const ping = (client: WireClient): Promise<unknown> => client.journal.until('ping')
+    await Promise.all([ping(first), ping(second)])
+    // In a phase of timers: no socket is read before the wheel's next turn.
+    await new Promise(resolve => setTimeout(resolve, 1))
+    first.send(frame('81', 'x'))
+    second.send(frame('81', 'y'))
+    if (when === 'before it is read') hold(15 * RESOLUTION)
+    await server.journal.until('text x')
+    await server.journal.until('text y')
+    // The wheel turns, late, and then expires what is due.
+    for (let i = 0; i < 5; i++) await turn()
+    t.equal(server.server.connections.size, 2)
+    t.notOk(server.journal.lines.some(line => line.startsWith('close')), server.journal.lines.join())
+  })
+}
+
+t.test('who was silent before stays so, however often the thread is held up', async t => {
+  const server = await running(t, { heartbeat: { interval: RESOLUTION, timeout: 2 * RESOLUTION } })
+  const client = await server.client()
+  const busy = setInterval(hold, 1, 2 * RESOLUTION)
+  t.teardown(() => clearInterval(busy))
+  await server.journal.until('close 1006 heartbeat-timeout', 20_000)
+  clearInterval(busy)
+  await client.journal.until('end')
 })

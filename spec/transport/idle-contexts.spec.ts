@@ -8,10 +8,11 @@ import { handCompression } from '../helpers/hand-codec.ts'
 let now = 0
 let tick: (() => void) | undefined
 let intervals = 0
+let afterReading: (() => void) | undefined
 
 function clocked(name: string, body: (t: Test) => void): void {
   t.test(name, async t => {
-    const { setInterval, clearInterval } = globalThis
+    const { setInterval, clearInterval, setImmediate } = globalThis
     const { now: realNow } = performance
     let unreferenced = true
     const fake = (callback: () => void): { unref(): void } => {
@@ -24,14 +25,15 @@ function clocked(name: string, body: (t: Test) => void): void {
       tick = undefined
     }
     performance.now = () => now
-    Object.assign(globalThis, { setInterval: fake, clearInterval: stop })
+    const later = (callback: () => void): void => void (afterReading = callback)
+    Object.assign(globalThis, { setInterval: fake, clearInterval: stop, setImmediate: later })
     try {
       body(t)
       for (const owner of owners.splice(0)) forgetContexts(owner)
       advance(2 * RESOLUTION)
     } finally {
       performance.now = realNow
-      Object.assign(globalThis, { setInterval, clearInterval })
+      Object.assign(globalThis, { setInterval, clearInterval, setImmediate })
     }
     t.ok(unreferenced, 'the timer does not keep the process alive')
     t.equal(tick, undefined, 'it stops when nobody is left')
@@ -116,6 +118,7 @@ clocked('a thread that was busy for long: the sweep comes late, and misses nobod
   other.use()
   now += 10 * KEPT_FOR
   tick?.()
+  afterReading?.()
   advance(KEPT_FOR)
   t.strictSame([owner.released.length, other.released.length], [1, 1])
 })

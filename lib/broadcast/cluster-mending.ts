@@ -1,0 +1,110 @@
+/**
+ * Two things that node:cluster leaves undone when a worker is killed: a port that was chosen by the system is lost with
+ * the last worker, and a client that was on its way to the worker waits for ever. Both need the messages that cluster
+ * sends itself, which are not documented: where they look otherwise, all is as cluster leaves it.
+ */
+import cluster, { type Worker } from 'node:cluster'
+
+/** What cluster's processes say to each other, as far as it is looked at here. */
+interface Internal {
+  readonly cmd?: unknown
+  readonly act?: unknown
+  readonly seq?: unknown
+  readonly ack?: unknown
+  readonly address?: unknown
+  readonly addressType?: unknown
+  readonly fd?: unknown
+  readonly index?: unknown
+  port?: unknown
+}
+
+/** A client's connection on its way to a worker. */
+interface Closable {
+  close(): void
+}
+
+/** A port that the system chose for those that asked for any. */
+interface KeptPort {
+  readonly port: number
+  /** Who listens on it. */
+  readonly listeners: Set<Worker>
+  /** Whether those asked for the port, not for any: they share it only with others that ask for the same. */
+  byNumber: boolean
+}
+
+const ports = new Map<string, KeptPort>()
+const alive = new Set<Worker>()
+let mending = false
+
+/** For all workers that are forked from now on. Once is enough. */
+export function mendCluster(): void {
+  if (mending) return
+  mending = true
+  cluster.on('fork', worker => {
+    alive.add(worker)
+    keepPorts(worker)
+    keepClients(worker)
+    worker.once('exit', () => alive.delete(worker))
+  })
+}
+
+/** Whoever asks for any port gets the one that the others have, or had. */
+function keepPorts(worker: Worker): void {
+  const asked = new Set<string>()
+  // In front of cluster's own listener, which then reads what has been changed.
+  worker.process.prependListener('internalMessage' as 'message', (message: unknown) => {
+    if (!isInternal(message)) return
+    const key = `${message.address} ${message.addressType} ${message.fd} ${message.index}`
+    if (message.act === 'queryServer' && message.port === 0) {
+      asked.add(key)
+      const kept = ports.get(key)
+      if (kept === undefined) return
+      // One that is being replaced has let go of it.
+      if ([...kept.listeners].every(each => each.exitedAfterDisconnect)) kept.byNumber = true
+      if (kept.byNumber) message.port = kept.port
+    } else if (message.act === 'listening' && asked.has(key) && typeof message.port === 'number') {
+      const kept = ports.get(key) ?? { port: message.port, listeners: new Set(), byNumber: false }
+      ports.set(key, kept)
+      kept.listeners.add(worker)
+    }
+  })
+  worker.once('exit', () => {
+    for (const { listeners } of ports.values()) listeners.delete(worker)
+  })
+}
+
+/** A client that was on its way to a worker that died goes to another one; without one it is let go. */
+function keepClients(worker: Worker): void {
+  const underway = new Map<unknown, Closable>()
+  const { process: child } = worker
+  const send = child.send.bind(child) as (message: unknown, handle?: unknown, ...rest: unknown[]) => boolean
+  const tracking = (message: unknown, handle?: unknown, ...rest: unknown[]): boolean => {
+    if (isInternal(message) && message.act === 'newconn' && isClosable(handle)) underway.set(message.seq, handle)
+    return send(message, handle, ...rest)
+  }
+  child.send = tracking as typeof child.send
+  child.prependListener('internalMessage' as 'message', (message: unknown) => {
+    if (isInternal(message) && message.ack !== undefined) underway.delete(message.ack)
+  })
+  // While a connection is under way, a channel never says that it has ended, and the worker would stay on cluster's lists.
+  child.prependOnceListener('exit', () => {
+    if (underway.size > 0 && child.connected) child.disconnect()
+  })
+  // Behind cluster's own listener, which has taken the worker off its lists by then.
+  child.once('exit', () => {
+    const another = [...alive].some(each => each !== worker && each.isConnected())
+    for (const [seq, handle] of underway) {
+      if (another) child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack: seq, accepted: false }, undefined)
+      else handle.close()
+    }
+    underway.clear()
+  })
+}
+
+function isInternal(message: unknown): message is Internal {
+  return typeof message === 'object' && message !== null && 'cmd' in message && message.cmd === 'NODE_CLUSTER'
+}
+
+function isClosable(handle: unknown): handle is Closable {
+  return typeof handle === 'object' && handle !== null && 'close' in handle && typeof handle.close === 'function'
+}
