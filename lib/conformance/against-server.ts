@@ -5,6 +5,7 @@ import type { Case } from './case.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { gradeFailedHandshake, isFailed, type CaseResult } from './result.ts'
 import { Results } from './results.ts'
+import { probeServer } from './run-probe.ts'
 import { runCase, wishesOf, type RanCase } from './run-case.ts'
 import { selectCases, type Selection } from './select.ts'
 import { openClient } from './wire/client-handshake.ts'
@@ -26,7 +27,7 @@ export interface RunOptions extends Selection {
 }
 
 /** The most cases of a kind side by side: so few that they do not get into each other's way. */
-const JOBS: Readonly<Record<Case['kind'], number>> = { scripted: 8, echo: 2, compressed: 4 }
+const JOBS: Readonly<Record<Case['kind'], number>> = { scripted: 8, probe: 8, echo: 2, compressed: 4 }
 const MAX_JOBS = 8
 /** So many late cases that come out the same on their own show that it is not for want of time. */
 const CONFIRMED = 2
@@ -63,12 +64,12 @@ class Run {
     this.#url = url
     this.#options = options
     this.#agent = agent ?? url.host
-    this.#cases = selectCases(options)
+    this.#cases = selectCases(options, 'server')
   }
 
   async start(): Promise<void> {
     await this.#probe()
-    for (const kind of ['scripted', 'echo', 'compressed'] as const) await this.#runAll(kind)
+    for (const kind of ['scripted', 'probe', 'echo', 'compressed'] as const) await this.#runAll(kind)
     await this.#repeatLate()
   }
 
@@ -119,6 +120,8 @@ class Run {
   }
 
   async #run(testCase: Case): Promise<RanCase> {
+    if (testCase.kind === 'probe')
+      return await probeServer(this.#url, this.#options.tls ?? {}, testCase, this.#agent)
     const started = new Date()
     const common = {
       agent: this.#agent,

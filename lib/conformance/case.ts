@@ -113,7 +113,76 @@ export interface DeflateWish {
   readonly windowBits: number
 }
 
-export type Case = ScriptedCase | EchoCase | CompressedCase
+/** Bytes of any kind, and one of several ways to take them: what Autobahn leaves out. */
+export interface ProbeCase extends Named {
+  readonly kind: 'probe'
+  /** Whom it is about: in the tester's own role it is left out. */
+  readonly tests: 'server' | 'client' | 'both'
+  /** The section of the RFC, and its sentence in words of our own. */
+  readonly rule: string
+  /** The request, or the answer of the tester as a server, with `{names}` to fill in; undefined: a good one. */
+  readonly handshake: string | undefined
+  /** The steps are done with the handshake, in one write. */
+  readonly early: boolean
+  /** Octets per write, of all that is sent; 0: at once. */
+  readonly chop: number
+  readonly wishes: readonly DeflateWish[]
+  readonly steps: readonly ProbeStep[]
+  /** What the peer may do: the first one that fits is the verdict, and FAILED if none does. */
+  readonly allowed: readonly Allowed[]
+  /** Seconds to wait for it. */
+  readonly patience: number
+  /** Of pongs in a row only the last one counts (RFC 6455, section 5.5.3). */
+  readonly lastPong: boolean
+}
+
+/** A frame whose mask, length and form of the length are as they must, unless they are given. */
+export interface RawFrame {
+  readonly opcode: number
+  readonly fin: boolean
+  readonly rsv: number
+  readonly payload: Bytes
+  readonly masked: boolean | undefined
+  readonly key: Bytes | undefined
+  /** Octets behind the second one that tell the length. */
+  readonly form: 0 | 2 | 8 | undefined
+  /** The length that the header tells, whatever follows. */
+  readonly claim: bigint | undefined
+}
+
+export type ProbeStep =
+  | { readonly do: 'send'; readonly frame: RawFrame; readonly times: number }
+  /** What is no frame; `what` it is, for the log. */
+  | { readonly do: 'bytes'; readonly bytes: Bytes; readonly what: string }
+  | { readonly do: 'close'; readonly payload: Bytes }
+  | { readonly do: 'pause'; readonly seconds: number }
+  /** The tester ends its side of TCP, or resets the connection. */
+  | { readonly do: 'end' }
+  | { readonly do: 'reset' }
+
+/** What the peer made of a probe, as a whole. */
+export type Ending =
+  /** It refused the handshake, with a status. */
+  | 'refuses'
+  /** It was the first to close, by a close frame or by the end of TCP. */
+  | 'closes'
+  /** It did what the events say, and answered the tester's close frame. */
+  | 'answers'
+  /** It did nothing more. */
+  | 'waits'
+
+export interface Allowed {
+  readonly verdict: 'OK' | 'NON-STRICT' | 'INFORMATIONAL'
+  readonly ending: Ending
+  /** Close codes, or statuses; none at all (TCP dropped) always fits. Undefined: any. */
+  readonly codes: readonly number[] | undefined
+  /** A header that a refusal has to have. */
+  readonly header: string | undefined
+  /** All that came before the end. Undefined: whatever came. */
+  readonly events: readonly CaseEvent[] | undefined
+}
+
+export type Case = ScriptedCase | EchoCase | CompressedCase | ProbeCase
 
 /** The bytes themselves: memory that nobody may write to. */
 export function toBuffer({ pattern, length }: Bytes): Buffer {

@@ -164,6 +164,31 @@ export class Peer {
     this.#queue.write(bytes)
   }
 
+  /** Bytes of any kind. @param what they are, for the log */
+  sendBytes(bytes: Buffer, what: string, chop = 0): void {
+    this.#log.note('tester', what)
+    this.#queue.write(bytes, chop)
+  }
+
+  /** The tester ends its side of TCP, and goes on reading. */
+  end(): void {
+    this.note('the tester ends its side of TCP')
+    this.#queue.finish()
+    this.#socket.end()
+  }
+
+  /** The tester is done, in whatever state the connection is. */
+  abandon(reason?: string): void {
+    this.#drop(reason)
+  }
+
+  /** A reset in place of an end. */
+  reset(): void {
+    this.note('the tester resets the connection')
+    this.#socket.resetAndDestroy()
+    this.abandon('The tester reset the connection.')
+  }
+
   /** Starts the closing handshake, if that has not begun. */
   close(payload: Buffer): void {
     if (this.state !== 'open') return

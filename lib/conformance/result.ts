@@ -1,6 +1,6 @@
 /** What a case came to: graded as Autobahn grades it, under the names that its reports use. */
 import { Opcode } from '../protocol/opcode.ts'
-import { toBuffer, type Case, type CaseEvent } from './case.ts'
+import { toBuffer, type Allowed, type Case, type CaseEvent, type ProbeCase } from './case.ts'
 import type { Behavior, Outcome, RecordedEvent } from './conduct.ts'
 import type { CloseRecord } from './peer.ts'
 import { describeBytes, describeSize, type LogLine } from './wire-log.ts'
@@ -76,6 +76,12 @@ export function grade(testCase: Case, outcome: Outcome, record: CloseRecord, evi
     behaviorClose: informational ? 'INFORMATIONAL' : behaviorClose,
     resultClose,
     received: outcome.received.map(describeEvent),
+    ...recorded(record),
+  }
+}
+
+function recorded(record: CloseRecord): Partial<CaseResult> {
+  return {
     closedByMe: record.closedByMe,
     failedByMe: record.failedByMe,
     droppedByMe: record.droppedByMe,
@@ -86,6 +92,25 @@ export function grade(testCase: Case, outcome: Outcome, record: CloseRecord, evi
     localCloseCode: record.localCode ?? null,
     remoteCloseCode: record.remoteCode ?? null,
     remoteCloseReason: record.remoteReason ?? null,
+  }
+}
+
+/** The verdict on a case of the second set, which has one: how the connection ends is part of it. */
+export function gradeProbe(
+  probeCase: ProbeCase,
+  outcome: Outcome,
+  record: CloseRecord | undefined,
+  evidence: Evidence
+): CaseResult {
+  const { behavior, result, received } = outcome
+  const behaviorClose = behavior === 'FAILED' || behavior === 'INFORMATIONAL' ? behavior : 'OK'
+  return {
+    ...common(probeCase, evidence),
+    ...(record !== undefined && recorded(record)),
+    behavior,
+    result,
+    behaviorClose,
+    received: received.map(describeEvent),
   }
 }
 
@@ -141,7 +166,7 @@ function common(testCase: Case, evidence: Evidence): CaseResult {
     started: evidence.started.toISOString(),
     duration: Math.round(evidence.duration),
     quick: evidence.quick,
-    expected: testCase.kind === 'scripted' ? describeExpected(testCase.events) : {},
+    expected: expectedOf(testCase),
     received: [],
     expectedClose: { closedByMe: close.closedByMe, closeCode: close.codes, requireClean: close.clean },
     isServer: evidence.isServer,
@@ -162,13 +187,37 @@ function common(testCase: Case, evidence: Evidence): CaseResult {
   }
 }
 
-function describeExpected(events: Readonly<Record<string, readonly CaseEvent[]>>): Record<string, string[]> {
-  return Object.fromEntries(
-    Object.entries(events).map(([verdict, list]) => [
-      verdict,
-      list.map(event => describeEvent(event.is === 'timeout' ? event : { ...event, payload: toBuffer(event.payload) })),
-    ])
+function expectedOf(testCase: Case): Record<string, string[]> {
+  if (testCase.kind === 'scripted') return describeExpected(testCase.events)
+  return testCase.kind === 'probe' ? describeAllowed(testCase.allowed) : {}
+}
+
+function describeAllowed(allowed: readonly Allowed[]): Record<string, string[]> {
+  const lists: Record<string, string[]> = {}
+  for (const { verdict, ending, codes, header, events } of allowed) {
+    const how = {
+      refuses: `the handshake is refused${listed(codes)}${header === undefined ? '' : ` and a header ${header}`}`,
+      closes: `the peer closes${listed(codes)}`,
+      answers: 'then a clean close',
+      waits: 'the peer waits',
+    }
+    lists[verdict] = [...(lists[verdict] ?? []), [...describeEvents(events ?? []), how[ending]].join(', ')]
+  }
+  return lists
+}
+
+function listed(codes: readonly number[] | undefined): string {
+  return codes === undefined ? '' : ` with ${codes.join(' or ')}`
+}
+
+function describeEvents(events: readonly CaseEvent[]): string[] {
+  return events.map(event =>
+    describeEvent(event.is === 'timeout' ? event : { ...event, payload: toBuffer(event.payload) })
   )
+}
+
+function describeExpected(events: Readonly<Record<string, readonly CaseEvent[]>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(events).map(([verdict, list]) => [verdict, describeEvents(list)]))
 }
 
 function describeEvent(event: RecordedEvent): string {

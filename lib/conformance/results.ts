@@ -1,5 +1,5 @@
 /** The results of one or several agents, in the order of the cases. */
-import { CASES } from './cases/index.ts'
+import { ALL_CASES } from './select.ts'
 import { isFailed, type CaseResult } from './result.ts'
 
 /** Autobahn's index.json: agent, case, verdict. */
@@ -15,7 +15,7 @@ export interface IndexEntry {
   readonly reportfile: string
 }
 
-const PLACES = new Map(CASES.map(({ id }, index) => [id, index]))
+const PLACES = new Map(ALL_CASES.map(({ id }, index) => [id, index]))
 
 export class Results {
   readonly #agents = new Map<string, Map<string, CaseResult>>()

@@ -1,7 +1,7 @@
 /** Runs one case over one connection that has been opened, and grades it. */
 import type { Socket } from 'node:net'
 import { CloseCode } from '../protocol/close-code.ts'
-import type { Case, CompressedCase } from './case.ts'
+import type { Case, CompressedCase, ProbeCase } from './case.ts'
 import { compressedMessages } from './compressed-messages.ts'
 import type { Conduct } from './conduct.ts'
 import { Echoes, plainMessages } from './echoes.ts'
@@ -14,8 +14,11 @@ import type { Agreement } from './wire/extension.ts'
 /** Messages that a compressed case has in a quick run. */
 export const QUICK_COUNT = 50
 
+/** All but those that make their own handshake. */
+export type RunnableCase = Exclude<Case, ProbeCase>
+
 export interface OpenCase {
-  readonly testCase: Case
+  readonly testCase: RunnableCase
   readonly agent: string
   readonly isServer: boolean
   readonly quick: boolean

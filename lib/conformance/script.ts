@@ -92,7 +92,7 @@ function matches(received: readonly RecordedEvent[], expected: readonly CaseEven
   return received.every((event, index) => isSame(event, expected[index]))
 }
 
-function isSame(event: RecordedEvent, wanted: CaseEvent): boolean {
+export function isSame(event: RecordedEvent, wanted: CaseEvent): boolean {
   if (event.is === 'timeout') return wanted.is === 'timeout' && wanted.tag === event.tag
   if (event.is === 'pong') return wanted.is === 'pong' && isPayload(event.payload, wanted.payload)
   return wanted.is === 'message' && wanted.opcode === event.opcode && isPayload(event.payload, wanted.payload)

@@ -6,7 +6,8 @@ import { Opcode } from '../protocol/opcode.ts'
 import { Peer } from './peer.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { Results } from './results.ts'
-import { runCase, wishesOf } from './run-case.ts'
+import { runCase, wishesOf, type RanCase, type RunnableCase } from './run-case.ts'
+import { probeClient } from './run-probe.ts'
 import { selectCases, type Selection } from './select.ts'
 import { WireLog } from './wire-log.ts'
 import { HANDSHAKE_TIME } from './wire/client-handshake.ts'
@@ -71,7 +72,7 @@ class CaseService {
 
   constructor(options: ServeOptions) {
     this.#options = options
-    this.#cases = selectCases(options)
+    this.#cases = selectCases(options, 'client')
     this.done = new Promise(resolve => {
       this.#resolve = resolve
     })
@@ -133,10 +134,21 @@ class CaseService {
   }
 
   async #run(socket: Socket, request: Request, testCase: Case, agent: string): Promise<void> {
+    const { result } =
+      testCase.kind === 'probe'
+        ? await probeClient(socket, request, testCase, agent)
+        : await this.#runCase(socket, request, testCase, agent)
+    this.results.add(result)
+    const done = this.results.list(agent)
+    const failed = this.results.failed.filter(one => one.agent === agent).length
+    this.#options.progress?.(progressOf(result, done.length, this.#cases.length, failed, this.#started))
+  }
+
+  async #runCase(socket: Socket, request: Request, testCase: RunnableCase, agent: string): Promise<RanCase> {
     const { agreement, response } = acceptRequest(socket, request, wishesOf(testCase))
     const quick = this.#options.quick === true && testCase.kind === 'compressed'
     const { rest, text } = request.head
-    const { result } = await runCase({
+    return await runCase({
       testCase,
       agent,
       isServer: true,
@@ -147,10 +159,6 @@ class CaseService {
       request: text,
       response,
     })
-    this.results.add(result)
-    const done = this.results.list(agent)
-    const failed = this.results.failed.filter(one => one.agent === agent).length
-    this.#options.progress?.(progressOf(result, done.length, this.#cases.length, failed, this.#started))
   }
 
   /** One message, and then a close frame without a code. */

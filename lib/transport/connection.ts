@@ -52,6 +52,9 @@ const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
 
 /** Tenths of a second: a whole number small enough to be kept in the connection itself. */
 const TENTHS = 100
+/** A read of so many bytes is likely to have more behind it; where handling it takes so many milliseconds, others come first. */
+const FULL_READ = 64 * 1024
+const LONG_READ = 1
 
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
@@ -613,7 +616,9 @@ export class Connection<Data = unknown> {
   }
 
   /** @internal */
-  detach(): void {
+  detach(iterator: object): void {
+    // Two loops that share an iterator leave it one after the other: a third may have begun between.
+    if (this.#iterator !== iterator) return
     this.#iterator = undefined
     this.#endpoint.streaming = false
     this.release()
@@ -698,6 +703,7 @@ export class Connection<Data = unknown> {
   }
 
   #receive(chunk: Buffer, length: number): void {
+    const began = length < FULL_READ ? 0 : performance.now()
     this.#activeAt = coarseNow()
     if (this.#diagnostics !== undefined) this.#diagnostics.bytesReceived += length
     this.#silence = 0
@@ -707,6 +713,13 @@ export class Connection<Data = unknown> {
     this.#reading = false
     this.#outbox.uncork()
     if (this.#holds !== 0) this.#transport.pause()
+    else if (began !== 0 && performance.now() - began > LONG_READ) this.#letOthersRead()
+  }
+
+  /** libuv reads up to 32 times before it looks at other sockets: a flood of tiny frames would keep them waiting. */
+  #letOthersRead(): void {
+    this.#transport.pause()
+    setImmediate(Connection.#readOn, this)
   }
 
   #send(opcode: DataOpcode, payload: string | Uint8Array, lent: boolean, compress: boolean | undefined): boolean {
@@ -944,6 +957,10 @@ export class Connection<Data = unknown> {
 
   static #readFrom(connection: Connection<unknown>, early: Buffer | undefined): void {
     connection.#startReading(early)
+  }
+
+  static #readOn(connection: Connection<unknown>): void {
+    if (connection.#holds === 0 && !connection.#transport.destroyed) connection.#transport.resume()
   }
 
   static #goOnWith(connection: Connection<unknown>): void {

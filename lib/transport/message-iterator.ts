@@ -9,8 +9,8 @@ const MAX_WAITING_SIZE = 64 * 1024
 export interface MessageSource {
   hold(): void
   release(): void
-  /** The iterator wants no more. */
-  detach(): void
+  /** This iterator wants no more; what another one reads by now stays with that one. */
+  detach(iterator: object): void
 }
 
 export class MessageIterator implements AsyncIterableIterator<Message> {
@@ -75,7 +75,7 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
       this.#waiting = []
       this.#waitingSize = 0
       this.end()
-      this.#source.detach()
+      this.#source.detach(this)
     }
     return Promise.resolve({ done: true, value: undefined })
   }

@@ -133,7 +133,7 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
     await this.#taken?.return()
     this.#waiting = []
     this.end()
-    this.#source.detach()
+    this.#source.detach(this)
     return DONE
   }
 

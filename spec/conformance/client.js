@@ -14,13 +14,14 @@ await echo(`/updateReports?agent=${encodeURIComponent(agent)}`)
  * @param {string} path
  */
 async function echo(path) {
-  await new Promise((resolve, reject) => {
+  await new Promise(resolve => {
     connect(url + path, {
       message: (socket, data) => socket.send(data),
       close: resolve,
       // What the cases do wrong comes here too; the server has its own opinion of how it was dealt with.
       error: () => {},
-    }).catch(reject)
+      // Nor is a handshake that the client fails the end of the run: some cases are about that.
+    }).catch(resolve)
   })
 }
 

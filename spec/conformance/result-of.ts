@@ -1,10 +1,10 @@
 /** A result as a run gives it, for the specs of what is made of results. */
-import { CASES } from '../../lib/conformance/cases/index.ts'
+import { ALL_CASES } from '../../lib/conformance/select.ts'
 import { grade, type CaseResult } from '../../lib/conformance/result.ts'
 
 /** A case that is OK, but for `changes`. */
 export function resultOf(id: string, changes: Partial<CaseResult> = {}): CaseResult {
-  const testCase = CASES.find(one => one.id === id)
+  const testCase = ALL_CASES.find(one => one.id === id)
   if (testCase === undefined) throw new Error(`there is no case ${id}`)
   const { closedByMe, codes } = testCase.close
   const record = {

@@ -1,6 +1,7 @@
-/** All 517 cases in order, and the titles of their groups. */
+/** Autobahn's 517 cases in order, and the titles of all groups. */
 import type { Case } from '../case.ts'
 import { AUTOMATIC_FRAGMENTS } from './automatic-fragments.ts'
+import { BEYOND_TITLES } from '../beyond/index.ts'
 import { CLOSE } from './close.ts'
 import { COMPRESSION } from './compression.ts'
 import { FRAGMENTATION } from './fragmentation.ts'
@@ -11,6 +12,8 @@ import { PINGS } from './pings.ts'
 import { RESERVED_BITS } from './reserved-bits.ts'
 import { SEQUENCES } from './text-sequences.ts'
 import { TEXT } from './text.ts'
+
+const FIRST_BEYOND = 20
 
 export const CASES: readonly Case[] = [
   ...FRAMING,
@@ -74,11 +77,17 @@ export const TITLES: Readonly<Record<string, string>> = {
   '13.5': 'No context takeover, a window of 9 bits',
   '13.6': 'No context takeover, a window of 15 bits',
   '13.7': 'Three offers, the dearest first',
+  ...BEYOND_TITLES,
 }
 
 /** The number of a case's group: 6 for 6.4.1. */
 export function groupOf(id: string): string {
   return id.slice(0, id.indexOf('.'))
+}
+
+/** Whether a case is of the second set, which Autobahn does not have. */
+export function isBeyond(id: string): boolean {
+  return Number(groupOf(id)) >= FIRST_BEYOND
 }
 
 /** The number of its subgroup: 6.4 for 6.4.1; the group's own where there is none. */

@@ -1,7 +1,8 @@
 /** The results as one HTML page that needs nothing else: a grid of all cases, each with what happened. */
 import { readFileSync } from 'node:fs'
-import type { ExpectedClose } from '../case.ts'
-import { CASES, groupOf, subgroupOf, TITLES } from '../cases/index.ts'
+import type { Case, ExpectedClose } from '../case.ts'
+import { groupOf, isBeyond, subgroupOf, TITLES } from '../cases/index.ts'
+import { ALL_CASES } from '../select.ts'
 import type { CaseResult } from '../result.ts'
 import { isFailed } from '../result.ts'
 import type { Results } from '../results.ts'
@@ -13,6 +14,8 @@ const PLACE = '"the results"'
 
 /** Lines of a log that the page shows from its start and its end; of failed cases it shows all. */
 const FIRST = 12
+/** Characters of a handshake that a case is about. */
+const MOST_OF_HEAD = 600
 const LAST = 6
 
 /** @param results of one agent or several, which are shown side by side */
@@ -35,17 +38,17 @@ function dataOf(results: Results): object {
     quick: results.list().some(result => result.quick),
     agents,
     titles: TITLES,
-    cases: CASES.filter(({ id }) => agents.some(agent => results.get(agent, id) !== undefined)).map(
-      ({ id, sends, expects, close }) => ({
-        id,
-        group: groupOf(id),
-        subgroup: subgroupOf(id),
-        sends,
-        expects,
-        close: describeClose(close),
-        results: agents.map(agent => shorten(results.get(agent, id))),
-      })
-    ),
+    cases: ALL_CASES.filter(({ id }) => agents.some(agent => results.get(agent, id) !== undefined)).map(one => ({
+      id: one.id,
+      set: isBeyond(one.id) ? 'Beyond Autobahn' : 'Autobahn',
+      group: groupOf(one.id),
+      subgroup: subgroupOf(one.id),
+      sends: one.sends,
+      expects: one.expects,
+      // In the second set the end is part of what is expected.
+      close: one.kind === 'probe' ? '' : describeClose(one.close),
+      results: agents.map(agent => shorten(results.get(agent, one.id), one)),
+    })),
   }
 }
 
@@ -53,7 +56,7 @@ function describeClose({ closedByMe, codes, clean }: ExpectedClose): string {
   return `${closedByMe ? 'The tester' : 'The peer'} closes; code ${codes.join(' or ')}, or none${clean ? '; cleanly' : ''}.`
 }
 
-function shorten(result: CaseResult | undefined): object | null {
+function shorten(result: CaseResult | undefined, one: Case): object | null {
   if (result === undefined) return null
   return {
     verdict: columnOf(result),
@@ -65,8 +68,16 @@ function shorten(result: CaseResult | undefined): object | null {
     duration: result.duration,
     expected: result.expected,
     received: result.received,
+    head: headOf(result, one),
     log: cut(result.wirelog, isFailed(result)).map(({ at, side, line }) => [at, side, line]),
   }
+}
+
+/** What the tester sent in place of a good handshake, as the case has it. */
+function headOf({ isServer, httpRequest, httpResponse }: CaseResult, one: Case): string | undefined {
+  if (one.kind !== 'probe' || one.handshake === undefined) return undefined
+  const head = (isServer ? httpResponse : httpRequest).trimEnd()
+  return head.length > MOST_OF_HEAD ? `${head.slice(0, MOST_OF_HEAD)} …` : head
 }
 
 function cut(log: readonly LogLine[], isWhole: boolean): readonly LogLine[] {

@@ -2,7 +2,7 @@
 import type { CaseResult } from '../result.ts'
 import { isFailed } from '../result.ts'
 import type { Results } from '../results.ts'
-import { groupOf, TITLES } from '../cases/index.ts'
+import { groupOf, isBeyond, TITLES } from '../cases/index.ts'
 
 const COLUMNS = ['OK', 'NON-STRICT', 'INFORMATIONAL', 'UNIMPLEMENTED', 'FAILED'] as const
 type Column = (typeof COLUMNS)[number]
@@ -16,15 +16,19 @@ export function formatTables(results: Results): string {
 }
 
 function formatTable(agent: string, results: readonly CaseResult[]): string {
-  const groups = [...new Set(results.map(({ id }) => groupOf(id)))]
-  const rows = groups.map(group => {
-    const title = `${group.padStart(2)}  ${TITLES[group]}`
-    return row(
-      title,
-      results.filter(({ id }) => groupOf(id) === group)
-    )
-  })
-  const table = [['', 'cases', ...COLUMNS], ...rows, row('    all', results)]
+  const autobahn = results.filter(({ id }) => !isBeyond(id))
+  const beyond = results.filter(({ id }) => isBeyond(id))
+  const isBoth = autobahn.length > 0 && beyond.length > 0
+  const all = row('    all', results)
+  if (isBoth) all[1] = `${autobahn.length} + ${beyond.length}`
+  const table = [
+    ['', 'cases', ...COLUMNS],
+    ...rowsOf(autobahn),
+    ...(isBoth ? [row('    Autobahn', autobahn)] : []),
+    ...rowsOf(beyond),
+    ...(isBoth ? [row('    beyond Autobahn', beyond)] : []),
+    all,
+  ]
   const widths = table[0].map((_, column) => Math.max(...table.map(cells => cells[column].length)))
   const lines = table.map(cells =>
     cells
@@ -34,6 +38,18 @@ function formatTable(agent: string, results: readonly CaseResult[]): string {
   )
   const quick = results.some(result => result.quick) ? ' (quick: 50 messages, not 1,000, in the compressed cases)' : ''
   return `${agent}${quick}\n${lines.join('\n')}\n${listFailed(results.filter(isFailed))}`
+}
+
+/** A row for each group. */
+function rowsOf(results: readonly CaseResult[]): string[][] {
+  const groups = [...new Set(results.map(({ id }) => groupOf(id)))]
+  return groups.map(group => {
+    const title = `${group.padStart(2)}  ${TITLES[group]}`
+    return row(
+      title,
+      results.filter(({ id }) => groupOf(id) === group)
+    )
+  })
 }
 
 function row(title: string, results: readonly CaseResult[]): string[] {

@@ -30,7 +30,7 @@ export async function openClient(url: URL, wishes: readonly DeflateWish[], tls: 
   try {
     socket.write(request)
     const response = await readHead(socket, HANDSHAKE_TIME)
-    const agreement = check(response, key, wishes)
+    const agreement = checkAnswer(response, key, wishes)
     return { socket, agreement, request, response }
   } catch (error) {
     socket.destroy()
@@ -40,7 +40,8 @@ export async function openClient(url: URL, wishes: readonly DeflateWish[], tls: 
   }
 }
 
-function dial(url: URL, tls: ConnectionOptions): Socket {
+/** A socket that is connected, or will be. */
+export function dial(url: URL, tls: ConnectionOptions): Socket {
   const secure = url.protocol === 'wss:'
   // A URL has IPv6 addresses in brackets.
   const host = url.hostname.replace(/^\[|\]$/g, '')
@@ -64,8 +65,8 @@ function formatRequest(url: URL, key: string, wishes: readonly DeflateWish[]): s
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
-/** @throws HandshakeFailure */
-function check(head: Head, key: string, wishes: readonly DeflateWish[]): Agreement | undefined {
+/** What a server's answer agrees to. @throws HandshakeFailure where it is no upgrade */
+export function checkAnswer(head: Head, key: string, wishes: readonly DeflateWish[]): Agreement | undefined {
   const { line, headers } = head
   const expect = (condition: boolean, sentence: string): void => {
     if (!condition) throw new HandshakeFailure(`The server's answer is no upgrade: ${sentence}`, false, head.text)

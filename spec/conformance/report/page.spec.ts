@@ -10,6 +10,7 @@ interface Data {
   readonly titles: Readonly<Record<string, string>>
   readonly cases: readonly {
     readonly id: string
+    readonly set: string
     readonly group: string
     readonly subgroup: string
     readonly close: string
@@ -78,6 +79,17 @@ t.test('every case with the results of every agent, or none', async t => {
   )
   t.match(data.titles, { 6: 'Text as UTF-8' })
   t.equal(dataOf(formatPage(resultsOf(resultOf('12.1.1', { quick: true })))).quick, true)
+})
+
+t.test('both sets', async t => {
+  const { cases } = dataOf(formatPage(resultsOf(resultOf('20.1.1'), resultOf('1.1.1'))))
+  t.same(
+    cases.map(({ id, set, close }) => [id, set, close !== '']),
+    [
+      ['1.1.1', 'Autobahn', true],
+      ['20.1.1', 'Beyond Autobahn', false],
+    ]
+  )
 })
 
 t.test('what comes from a peer can not end the script, and is nothing to String.replace', async t => {

@@ -34,6 +34,26 @@ t.test('a row for each group that was run, their sum, and what failed', async t 
   ])
 })
 
+t.test('both sets, and how many of each', async t => {
+  const results = resultsOf(
+    resultOf('1.1.1'),
+    resultOf('1.1.2'),
+    resultOf('20.1.1'),
+    resultOf('21.1.1', { behavior: 'NON-STRICT' })
+  )
+  t.same(formatTables(results).split('\n'), [
+    'some',
+    '                        cases  OK  NON-STRICT  INFORMATIONAL  UNIMPLEMENTED  FAILED',
+    ' 1  Framing                 2   2           ·              ·              ·       ·',
+    '    Autobahn                2   2           ·              ·              ·       ·',
+    '20  Masking                 1   1           ·              ·              ·       ·',
+    '21  More reserved bits      1   ·           1              ·              ·       ·',
+    '    beyond Autobahn         2   1           1              ·              ·       ·',
+    '    all                 2 + 2   3           1              ·              ·       ·',
+    '',
+  ])
+})
+
 t.test('several agents, and a quick run', async t => {
   const text = formatTables(resultsOf(resultOf('1.1.1'), resultOf('12.1.1', { agent: 'other', quick: true })))
   t.match(text, /^some\n[^]*\n\nother \(quick: 50 messages, not 1,000, in the compressed cases\)\n/)

@@ -164,3 +164,18 @@ t.test('what the loop sends leaves', async t => {
   await turn()
   t.equal(transport.written(), texts(3).join(''))
 })
+
+t.test('two loops share an iterator: where both have left, one that began between goes on', async t => {
+  const { connection, journal, feed } = connected(t)
+  const shared = connection[Symbol.asyncIterator]()
+  await shared.return()
+  const fresh = connection[Symbol.asyncIterator]()
+  t.not(fresh, shared)
+  await shared.return()
+  t.equal(connection[Symbol.asyncIterator](), fresh, 'still the one that reads')
+  feed(frame(TEXT, 'a'))
+  t.strictSame(await within(fresh.next(), 'the message'), { done: false, value: 'a' })
+  connection.terminate()
+  t.strictSame(await within(fresh.next(), 'the end'), { done: true, value: undefined })
+  t.notOk(journal.lines.includes('text a'))
+})

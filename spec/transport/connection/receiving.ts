@@ -151,3 +151,42 @@ function startClient(t: Test, transport: Duplex, message: (data: Message) => voi
   connection.start(undefined)
   return connection
 }
+
+t.test('what takes long with a full read lets others read first, and reads on in the next turn', async t => {
+  const { now } = performance
+  let time = 1
+  performance.now = () => time
+  t.teardown(() => void (performance.now = now))
+  const seen: number[] = []
+  let slowness = 0
+  const message = (_: unknown, data: Message): void => {
+    seen.push(data.length)
+    time += slowness
+  }
+  const { connection, transport } = connected(t, { message })
+  await turn()
+  /** Whether reading went on at once. */
+  const read = async (size: number, milliseconds: number): Promise<boolean> => {
+    slowness = milliseconds
+    const count = seen.length
+    transport.push(bytes(masked(frame(BINARY, Buffer.alloc(size)))))
+    while (seen.length === count) await new Promise(resolve => process.nextTick(resolve))
+    return !transport.isPaused()
+  }
+  const FULL = 64 * 1024
+  t.equal(await read(FULL, 1), true, 'not that long')
+  t.equal(await read(FULL - 9, 5), true, 'not full, with 8 bytes of header')
+  t.equal(await read(FULL, 5), false)
+  await turn()
+  t.equal(transport.isPaused(), false)
+  t.equal(await read(FULL - 8, 2), false, 'just full')
+  connection.pause()
+  await turn()
+  t.equal(transport.isPaused(), true, 'the pause of somebody else stays')
+  connection.resume()
+  await turn()
+  t.equal(transport.isPaused(), false)
+  t.equal(await read(FULL, 5), false)
+  connection.terminate()
+  await turn()
+})
