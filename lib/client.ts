@@ -134,16 +134,18 @@ function handshake(
     switched(response, transport, early) {
       const agreement = readResponse(response, request)
       const connection = new Connection<unknown>({
-        role: 'client',
+        terms: {
+          role: 'client',
+          handlers,
+          limits,
+          slowReceivers,
+          diagnostics,
+          heartbeat: heartbeat && heartbeatFor(heartbeat),
+        },
         transport,
-        handlers,
-        limits,
-        slowReceivers,
-        diagnostics,
         protocol: agreement.protocol,
         extensions: String(response.headers['sec-websocket-extensions'] ?? ''),
         compression: agreedCompression(agreement, compression, response),
-        heartbeat: heartbeat && heartbeatFor(heartbeat),
         data: undefined,
         pulled: handlers.message === undefined && handlers.rawMessage === undefined,
       })

@@ -39,7 +39,7 @@ import { MisuseError, show } from './protocol/misuse-error.ts'
 import { MAX_CONTROL_PAYLOAD, type DataOpcode, type Opcode } from './protocol/opcode.ts'
 import type { Violation } from './protocol/violation.ts'
 import { Connection } from './transport/connection.ts'
-import type { ConnectionHandlers } from './transport/connection-setup.ts'
+import type { ConnectionHandlers, ConnectionTerms } from './transport/connection-setup.ts'
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { checkPayload, type Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
@@ -282,6 +282,8 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
   memory,
 }
 
+let terms: ConnectionTerms<Connection<KoreConnection>> = { role: 'server', handlers, limits: config.limits, diagnostics }
+
 function accept(request: KoreRequest, offer: HandshakeOffer): void {
   const { 'sec-websocket-protocol': protocols, ...headers } = responseHeaders(request)
   const protocol = protocols?.[0] ?? ''
@@ -294,9 +296,8 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   }
   const { socket, early } = takeRequest(request)
   const c = request.owner
-  const limits = config.limits
-  const setup = { transport: socket, handlers, limits, diagnostics, remoteAddress, protocol, data: c, greeting }
-  const connection = new Connection({ role: 'server', ...setup })
+  if (terms.limits !== config.limits) terms = { ...terms, limits: config.limits }
+  const connection = new Connection({ terms, transport: socket, remoteAddress, protocol, data: c, greeting })
   c.become(connection)
   request.status = 101
   live.add(c)

@@ -1,10 +1,5 @@
 /** The server: handshakes in, connections with callbacks out; on a port of its own or on somebody's HTTP server. */
-import {
-  createServer,
-  type IncomingMessage,
-  type Server as HttpServer,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, ListenOptions } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -23,11 +18,11 @@ import { checkOptions, describeRequest, type CheckedOptions, type Decision, type
 import { Admission } from './transport/admission.ts'
 import { clientAddress } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
-import type { ConnectionHandlers, PublishOptions } from './transport/connection-setup.ts'
+import type { ConnectionHandlers, ConnectionTerms, PublishOptions } from './transport/connection-setup.ts'
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
-import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
+import { answerPlainRequest, destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
@@ -48,10 +43,9 @@ export interface AttachOptions {
 
 export class WebSocketServer<Data = unknown> {
   readonly #options: CheckedOptions<Data>
-  readonly #handlers: ConnectionHandlers<Connection<Data>>
+  readonly #terms: ConnectionTerms<Connection<Data>>
   readonly #connections = new Set<Connection<Data>>()
   readonly #broadcaster: Broadcaster<Data>
-  readonly #heartbeat: Heartbeat | undefined
   readonly #diagnostics = new Diagnostics()
   readonly #admission: Admission
   readonly #memory: MemoryBudget | undefined
@@ -69,12 +63,11 @@ export class WebSocketServer<Data = unknown> {
   constructor(options: ServerOptions<Data> = {}) {
     const checked = checkOptions(options)
     this.#options = checked
-    this.#heartbeat = checked.heartbeat && new Heartbeat(checked.heartbeat)
-    const { limits } = checked
+    const { limits, slowReceivers } = checked
     this.#admission = new Admission(limits, checked.countsNear, this.#diagnostics)
     this.#memory = limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics)
     this.#broadcaster = new Broadcaster(this.#connections, checked.bus, `server ${checked.path ?? '*'}`)
-    this.#handlers = {
+    const handlers: ConnectionHandlers<Connection<Data>> = {
       ...(checked.open && { open: checked.open }),
       ...(checked.message && { message: checked.message }),
       ...(checked.drain && { drain: checked.drain }),
@@ -95,6 +88,15 @@ export class WebSocketServer<Data = unknown> {
         this.#drain?.gone(socket)
       },
       memory: this.#memory,
+    }
+    this.#terms = {
+      role: 'server',
+      handlers,
+      limits,
+      slowReceivers,
+      diagnostics: this.#diagnostics,
+      hub: this.#broadcaster,
+      heartbeat: checked.heartbeat && new Heartbeat(checked.heartbeat),
     }
   }
 
@@ -234,6 +236,7 @@ export class WebSocketServer<Data = unknown> {
     try {
       const offer = readRequest(request, this.#options.origins, this.#options.limits.handshakeBytes)
       if (offer instanceof Refusal) {
+        if (offer === REFUSALS.headSize) this.#diagnostics.limitReached('handshakeBytes', null)
         this.#refuse(socket, offer)
         return
       }
@@ -344,14 +347,8 @@ export class WebSocketServer<Data = unknown> {
     const greeting = formatAcceptance(entrant, protocol, decision?.headers, agreed?.response)
     if (socket.destroyed) return undefined
     const connection = new Connection<Data>({
-      role: 'server',
+      terms: this.#terms,
       transport: socket,
-      handlers: this.#handlers,
-      limits: this.#options.limits,
-      slowReceivers: this.#options.slowReceivers,
-      diagnostics: this.#diagnostics,
-      hub: this.#broadcaster,
-      heartbeat: this.#heartbeat,
       remoteAddress: entrant.address,
       protocol,
       extensions: agreed?.response,
@@ -393,12 +390,6 @@ interface Pending {
 type Entrant = HandshakeOffer & { readonly address: string | undefined }
 
 const EMPTY = Buffer.alloc(0)
-
-function answerPlainRequest(_: IncomingMessage, response: ServerResponse): void {
-  const { status, headers, body } = REFUSALS.upgrade
-  response.writeHead(status, { ...headers, connection: 'upgrade, close', 'content-type': 'text/plain; charset=utf-8' })
-  response.end(body)
-}
 
 /** Node's HTTP server takes 0 for no timeout. */
 function finite(time: number): number {

@@ -89,7 +89,7 @@ t.test('a client has limits and policies of its own', async t => {
   const { port, server, journal } = await running(t, {})
   const url = `ws://127.0.0.1:${port}`
   const socket = await connect(url, {
-    limits: { pendingMessages: 1, controlFrames: 3, queuedBytes: 1000, lifetime: 60_000 },
+    limits: { pendingMessages: 1, controlFrames: 3, queuedBytes: 1000 },
     slowReceivers: { send: 'drop-newest' },
     message: () => new Promise(() => {}),
   })
@@ -98,6 +98,10 @@ t.test('a client has limits and policies of its own', async t => {
   t.equal(socket.send(messages[1]), true, 'the first has been taken by the system')
   await journal.until('text of 600')
   const [connection] = server.connections
+  connection.pause()
+  await eventually('a drop', () => !socket.send(Buffer.alloc(60_000)) && socket.droppedMessages > 0)
+  t.equal(socket.readyState, 'open')
+  connection.resume()
   for (let i = 0; i < 4; i++) connection.ping()
   await journal.until('close 1008')
   t.match(socket.closed, { code: 1008 })

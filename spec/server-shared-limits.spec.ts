@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { bytes, closeFrame, frame, masked } from './helpers/frames.ts'
 import { eventually, turn } from './helpers/journal.ts'
 import { handshakeText, RawClient } from './helpers/raw-client.ts'
 import { clientsOf, observedServer, running } from './helpers/running.ts'
+import { MemoryTransport } from './helpers/transports.ts'
 import { plainRequest, WireClient, type Answer } from './helpers/wire-client.ts'
 
 const [TEXT, BINARY] = ['81', '82']
@@ -154,6 +155,46 @@ t.test('connections per address: as a trusted proxy says it, by /64, and both no
   for (const address of expected) t.equal(await from(address), 101, address)
 })
 
+/** The request of an upgrade, as from this address, on a socket in memory. */
+function upgradeFrom(t: Test, server: WebSocketServer, remoteAddress: string, url = '/'): MemoryTransport {
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  const rawHeaders = handshakeText().split('\r\n').slice(1, -2).flatMap(line => line.split(': '))
+  const head = { method: 'GET', url, httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders, headers: {} }
+  server.upgrade({ ...head, socket: { remoteAddress } } as unknown as IncomingMessage, transport, Buffer.alloc(0))
+  return transport
+}
+
+t.test('connections per address: by default 1,000 of the internet, any number of this machine and private networks', async t => {
+  const { server } = observedServer(t, { heartbeat: false })
+  for (const address of ['10.0.0.1', '127.0.0.1', '192.0.2.1']) {
+    for (let i = 0; i < 1000; i++) upgradeFrom(t, server, address)
+  }
+  t.equal(server.connections.size, 3000)
+  upgradeFrom(t, server, '10.0.0.1')
+  upgradeFrom(t, server, '127.0.0.1')
+  t.equal(server.connections.size, 3002)
+  const refused = upgradeFrom(t, server, '192.0.2.1')
+  t.match(Buffer.from(refused.written(), 'hex').toString(), /^HTTP\/1\.1 429 /)
+  t.equal(server.connections.size, 3002)
+})
+
+t.test('many that are refused at once are kept up to the limit too', async t => {
+  const { server } = observedServer(t, { path: '/here', limits: { handshakes: 2 } })
+  const all = Array.from({ length: 5 }, () => upgradeFrom(t, server, '192.0.2.1', '/elsewhere'))
+  t.strictSame(all.map(({ destroyed }) => destroyed), [true, true, true, false, false])
+})
+
+t.test('without a limit a connection has the address that the proxy says all the same', async t => {
+  const limits = { connectionsPerAddress: Infinity }
+  const { client, server } = await running(t, { trustProxy: FORWARDED, limits })
+  await client({ headers: { 'x-forwarded-for': '192.0.2.1' } })
+  t.equal([...server.connections][0].remoteAddress, '192.0.2.1')
+  const { client: other, server: plain } = await running(t, { limits })
+  await other({ headers: { 'x-forwarded-for': '192.0.2.1' } })
+  t.equal([...plain.connections][0].remoteAddress, '127.0.0.1')
+})
+
 t.test('an untrusted peer can’t choose its address', async t => {
   const seen: (string | undefined)[] = []
   const { dial } = await running(t, {
@@ -204,8 +245,14 @@ t.test('handshakes: at most so many calls of accept at a time; for one too many 
   t.strictSame([answers.asked, reached], [2, ['handshakes']])
   answers.answerAll()
   for (const each of await Promise.all(waiting)) t.equal(each.status, 101)
-  const next = idle[0].handshake()
-  await eventually('a third to be asked', () => answers.asked === 3)
+  for (const each of idle.slice(1)) each.ask()
+  await eventually('two more to be asked', () => answers.asked === 4)
+  for (const { socket } of idle.slice(1)) socket.destroy()
+  await eventually('room', () => {
+    if (answers.asked === 4 && (idle[0].socket as Socket).bytesWritten === 0) idle[0].ask()
+    return answers.asked === 5
+  })
+  const next = idle[0].answer()
   answers.answerAll()
   t.equal((await next).status, 101)
 })

@@ -9,6 +9,15 @@ interface Envelope {
   readonly bytes: Uint8Array | string
 }
 
+/** What the primary tells workers as others come and go: whether there are any. */
+interface Company {
+  readonly 'kore-ws': 'company'
+  readonly alone: boolean
+}
+
+/** What a worker asks when it begins to listen. */
+const WHO_IS_THERE = { 'kore-ws': 'who is there?' } as const
+
 /** Set for workers whose channel carries bytes (cluster's `serialization: 'advanced'`). */
 export const BYTES_CHANNEL = 'KORE_WS_BYTES_CHANNEL'
 
@@ -19,9 +28,11 @@ class ClusterBus implements Bus {
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #carriesBytes = process.env[BYTES_CHANNEL] === '1'
   #listening = false
+  /** Nobody else is on the bus: a message for nobody is not sent. */
+  #alone = !cluster.isWorker
 
   publish(channel: string, bytes: Uint8Array): void {
-    if (!cluster.isWorker || process.connected !== true) return
+    if (this.#alone || process.connected !== true) return
     const envelope: Envelope = {
       'kore-ws': 'broadcast',
       channel,
@@ -44,11 +55,13 @@ class ClusterBus implements Bus {
     if (this.#listening || !cluster.isWorker) return
     this.#listening = true
     process.on('message', message => {
+      if (isCompany(message)) this.#alone = message.alone
       if (!isEnvelope(message)) return
       const { bytes } = message
       const buffer = typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : Buffer.from(bytes)
       for (const listener of this.#listeners.get(message.channel) ?? []) listener(buffer)
     })
+    if (process.connected) process.send?.(WHO_IS_THERE, undefined, undefined, () => {})
   }
 }
 
@@ -79,8 +92,14 @@ export function relayBroadcasts(): void {
 function relayFrom(source: Worker): void {
   if (relayed.has(source)) return
   relayed.add(source)
-  for (const end of ['disconnect', 'exit']) source.once(end, () => relayed.delete(source))
+  tellCompany()
+  for (const end of ['disconnect', 'exit']) {
+    source.once(end, () => {
+      if (relayed.delete(source)) tellCompany()
+    })
+  }
   source.on('message', message => {
+    if (isOurs(message, WHO_IS_THERE['kore-ws'])) tellCompany()
     if (!isEnvelope(message)) return
     for (const worker of relayed) {
       // A worker that is going down must not stop the others' messages.
@@ -89,6 +108,23 @@ function relayFrom(source: Worker): void {
   })
 }
 
+/** With three or more, everybody knows. */
+function tellCompany(): void {
+  if (relayed.size > 2) return
+  const company: Company = { 'kore-ws': 'company', alone: relayed.size === 1 }
+  for (const worker of relayed) {
+    if (worker.isConnected()) worker.send(company, undefined, () => {})
+  }
+}
+
+function isCompany(message: unknown): message is Company {
+  return isOurs(message, 'company')
+}
+
 function isEnvelope(message: unknown): message is Envelope {
-  return typeof message === 'object' && message !== null && 'kore-ws' in message && message['kore-ws'] === 'broadcast'
+  return isOurs(message, 'broadcast')
+}
+
+function isOurs(message: unknown, kind: string): boolean {
+  return typeof message === 'object' && message !== null && 'kore-ws' in message && message['kore-ws'] === kind
 }

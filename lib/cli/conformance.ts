@@ -1,4 +1,4 @@
-/** `kore-ws conformance`: the Autobahn-numbered cases against any server, or, as a server, with any client. */
+/** `kore-ws conformance`: the cases of Autobahn, and ours, against any server, or, as a server, with any client. */
 import {
   formatTables,
   HandshakeFailure,
@@ -19,7 +19,7 @@ export const CONFORMANCE_FLAGS = {
   ...LISTEN_FLAGS,
   port: { ...LISTEN_FLAGS.port, help: 'with --serve: the port; 0 takes any free one', fallback: 9001 },
   host: { ...LISTEN_FLAGS.host, help: 'with --serve: the address to listen on' },
-  cases: { value: 'LIST', help: 'the cases to run, such as 6.*,7.1.1', fallback: '*' },
+  cases: { value: 'LIST', help: 'the cases to run: 6.*,7.1.1 or autobahn or beyond', fallback: '*' },
   exclude: { value: 'LIST', help: 'cases to leave out' },
   quick: { help: '50 messages, not 1,000, in each of the compressed cases' },
   jobs: { value: 'N', help: 'the most cases side by side', range: [1, 8], fallback: 8 },

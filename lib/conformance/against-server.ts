@@ -120,8 +120,7 @@ class Run {
   }
 
   async #run(testCase: Case): Promise<RanCase> {
-    if (testCase.kind === 'probe')
-      return await probeServer(this.#url, this.#options.tls ?? {}, testCase, this.#agent)
+    if (testCase.kind === 'probe') return await probeServer(this.#url, this.#options.tls ?? {}, testCase, this.#agent)
     const started = new Date()
     const common = {
       agent: this.#agent,

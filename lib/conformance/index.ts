@@ -1,4 +1,4 @@
-/** The entry point `kore-ws/conformance`: the Autobahn-numbered cases, for servers and clients in any language. */
+/** The entry point `kore-ws/conformance`: the cases of Autobahn, and ours, for servers and clients in any language. */
 export { runAgainstServer, type RunOptions } from './against-server.ts'
 export type { Behavior } from './conduct.ts'
 export type { Progress } from './progress.ts'

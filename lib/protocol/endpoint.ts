@@ -12,6 +12,7 @@ import { randomMaskingKey } from './masking-key.ts'
 import { MessageAssembler } from './message-assembler.ts'
 import { OWN_MEMORY_FROM, type Compression, type Compressor } from './message-codec.ts'
 import { MessageForwarder, type PieceSink } from './message-forwarder.ts'
+import { copyOf } from './message-memory.ts'
 import { MisuseError } from './misuse-error.ts'
 import { CONTROL_BIT, FIN, MAX_CONTROL_PAYLOAD, OPCODE_BITS, Opcode, RSV1, type DataOpcode } from './opcode.ts'
 import type { EndpointOutput } from './output.ts'
@@ -171,7 +172,7 @@ export class Endpoint {
     if (this.#state === EndpointState.closed) return
     if (this.#unread !== undefined || this.halted) {
       const more = bytes.subarray(start, end)
-      this.#unread = this.#unread === undefined ? Buffer.from(more) : Buffer.concat([this.#unread, more])
+      this.#unread = this.#unread === undefined ? copyOf(more) : Buffer.concat([this.#unread, more])
       return
     }
     this.#parse(bytes, start, end, false)
@@ -358,7 +359,7 @@ export class Endpoint {
   onFramePiece(bytes: Buffer, start: number, end: number, ascii: boolean): void {
     const frame = this.#frame as FrameUnderWay
     if (frame.into === undefined) {
-      frame.control = Buffer.concat([frame.control, bytes.subarray(start, end)])
+      frame.control = copyOf(Buffer.concat([frame.control, bytes.subarray(start, end)]))
     } else {
       // Only a frame that ends the message tells how long it will be.
       const likely = (frame.first & FIN) === 0 ? 0 : frame.lastLength
@@ -490,7 +491,7 @@ export class Endpoint {
   #answerPing(bytes: Buffer, start: number, end: number): void {
     const payload = bytes.subarray(start, end)
     if (this.#output.blocked) {
-      this.#owedPong = Buffer.from(payload)
+      this.#owedPong = copyOf(payload)
     } else {
       this.#owedPong = undefined
       this.#writeControl(Opcode.pong, payload)
@@ -608,7 +609,7 @@ export class Endpoint {
       const at = this.#parser.parse(bytes, start, end)
       if (this.halted && at < end && this.#state !== EndpointState.closed) {
         const rest = bytes.subarray(at, end)
-        this.#unread = own ? rest : Buffer.from(rest)
+        this.#unread = own ? rest : copyOf(rest)
       }
     } catch (error) {
       this.#caught(error)

@@ -25,3 +25,10 @@ export function allocateForMessage(size: number): Buffer {
   }
   return Buffer.allocUnsafeSlow(size)
 }
+
+/** A copy in memory of its own: Node's pool, where small ones come from otherwise, would be held by it as a whole. */
+export function copyOf(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}

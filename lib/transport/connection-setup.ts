@@ -66,9 +66,9 @@ export interface PublishOptions extends SendOptions {
   readonly scope?: 'local' | 'global' | undefined
 }
 
-export interface ConnectionSetup<Connection, Data> {
+/** What the connections of one server have in common, and keep one reference to. */
+export interface ConnectionTerms<Connection> {
   readonly role: Role
-  readonly transport: Duplex
   readonly handlers: ConnectionHandlers<Connection>
   readonly limits: Limits
   /** Where what happens is counted. Default: counted nowhere. */
@@ -77,6 +77,11 @@ export interface ConnectionSetup<Connection, Data> {
   readonly slowReceivers?: SlowReceivers | undefined
   readonly hub?: TopicHub<Connection> | undefined
   readonly heartbeat?: Heartbeat | undefined
+}
+
+export interface ConnectionSetup<Connection, Data> {
+  readonly terms: ConnectionTerms<Connection>
+  readonly transport: Duplex
   /** The client's, where it is not what the transport says. */
   readonly remoteAddress?: string | undefined
   readonly protocol: string

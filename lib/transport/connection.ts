@@ -4,7 +4,6 @@
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Diagnostics } from '../diagnostics.ts'
 import type { Limits } from '../limits.ts'
 import { checkAmount } from '../protocol/amount.ts'
 import { CloseCode } from '../protocol/close-code.ts'
@@ -14,16 +13,14 @@ import { Opcode, RSV1, type DataOpcode } from '../protocol/opcode.ts'
 import { EndpointState } from '../protocol/states.ts'
 import type { Violation } from '../protocol/violation.ts'
 import type {
-  ConnectionHandlers,
   ConnectionSetup,
+  ConnectionTerms,
   FrameRange,
   PublishOptions,
   SendOptions,
   SharedMessage,
-  TopicHub,
 } from './connection-setup.ts'
 import { coarseNow, Deadline } from './deadlines.ts'
-import type { Heartbeat } from './heartbeat.ts'
 import { forgetContexts, watchContexts } from './idle-contexts.ts'
 import { toMessage } from './message.ts'
 import { MessageIterator } from './message-iterator.ts'
@@ -33,7 +30,7 @@ import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { GRANULARITY } from './memory-budget.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
-import { frameSize, sendUnderPolicy, type Leniency, type SlowReceivers } from './slow-receiver.ts'
+import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
 import { isThenable } from './thenable.ts'
 
 const connectionOf = Symbol('kore-ws connection')
@@ -56,6 +53,18 @@ const TENTHS = 100
 const FULL_READ = 64 * 1024
 const LONG_READ = 1
 
+/** What is counted of few connections. */
+class Counts {
+  /** Messages that a policy has skipped. */
+  dropped = 0
+  /** Pings and pongs since the time next to it, in tenths of a second. */
+  controlFrames = 0
+  controlSince = 0
+  /** What was queued at the last turn of the heartbeat: where it shrinks, the peer is there. */
+  queuedBefore = 0
+  roundTripTime: number | undefined
+}
+
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
   /** Whatever `accept` returned as `data`, or what you put here. */
@@ -66,17 +75,12 @@ export class Connection<Data = unknown> {
   readonly extensions: string
 
   readonly #transport: Duplex
-  readonly #handlers: ConnectionHandlers<Connection<Data>>
-  readonly #limits: Limits
-  readonly #hub: TopicHub<Connection<Data>> | undefined
-  readonly #heartbeat: Heartbeat | undefined
-  readonly #diagnostics: Diagnostics | undefined
+  /** What it shares with the other connections of its server: one field for all. */
+  readonly #terms: ConnectionTerms<Connection<Data>>
   readonly #endpoint: Endpoint
   readonly #outbox: Outbox
   /** Made when something has to happen in time: an idle connection without a limit has none. */
   #deadline: Deadline | undefined
-  readonly #role: 'server' | 'client'
-  readonly #slowReceivers: SlowReceivers | undefined
   /** Set where it differs from the limit's: Infinity would cost each connection a number on the heap. */
   #idleTime: number | undefined
   #activeAt = 0
@@ -84,19 +88,14 @@ export class Connection<Data = unknown> {
   #startedAt = 0
   /** Turns of the heartbeat without a byte from the peer. */
   #silence = 0
-  /** What was queued at the last of these turns: where it shrinks, the peer is there. */
-  #queuedBefore = 0
-  #roundTripTime: number | undefined
   #reading = false
   #muted = false
   #awaitsArena = false
   #holds = 0
   /** Messages whose callback has not settled. */
   #pending = 0
-  /** Pings and pongs since the time next to it, in tenths of a second. */
-  #controlFrames = 0
-  #controlSince = 0
-  #dropped = 0
+  /** Made when one of its counts is needed. */
+  #counts: Counts | undefined
   /** Why the transport was destroyed from our side, or what error it had. */
   #lost = ''
   #closingTime: number
@@ -111,21 +110,16 @@ export class Connection<Data = unknown> {
   #endListeners: Set<(error: Error) => void> | undefined
 
   constructor(setup: ConnectionSetup<Connection<Data>, Data>) {
-    this.#role = setup.role
+    const { terms } = setup
+    this.#terms = terms
     this.#transport = setup.transport
-    this.#handlers = setup.handlers
-    this.#limits = setup.limits
-    this.#hub = setup.hub
-    this.#heartbeat = setup.heartbeat
-    this.#diagnostics = setup.diagnostics
-    this.#slowReceivers = setup.slowReceivers
-    this.#closingTime = setup.limits.closingTime
+    this.#closingTime = terms.limits.closingTime
     this.#remoteAddress = setup.remoteAddress
     this.#outbox = new Outbox(setup.transport, this)
     this.#endpoint = new Endpoint(this, this.#outbox, {
-      role: setup.role,
-      maxMessageBytes: setup.limits.messageBytes,
-      maxRetainedBytes: setup.limits.retainedBytes,
+      role: terms.role,
+      maxMessageBytes: terms.limits.messageBytes,
+      maxRetainedBytes: terms.limits.retainedBytes,
       compression: setup.compression,
     })
     this.protocol = setup.protocol
@@ -154,7 +148,7 @@ export class Connection<Data = unknown> {
 
   /** Messages that a policy of `slowReceivers` has skipped. */
   get droppedMessages(): number {
-    return this.#dropped
+    return this.#counts?.dropped ?? 0
   }
 
   /** @internal Bytes of memory that are kept for what the peer has sent. */
@@ -170,12 +164,12 @@ export class Connection<Data = unknown> {
 
   /** Milliseconds that the last ping of the heartbeat took to be answered; undefined before the first answer. */
   get roundTripTime(): number | undefined {
-    return this.#roundTripTime
+    return this.#counts?.roundTripTime
   }
 
   /** Milliseconds without a byte in or out after which the connection is closed with 1001; Infinity for never. */
   get idleTime(): number {
-    return this.#idleTime ?? this.#limits.idleTime
+    return this.#idleTime ?? this.#terms.limits.idleTime
   }
 
   set idleTime(milliseconds: number) {
@@ -212,12 +206,12 @@ export class Connection<Data = unknown> {
     const compressor = isMessage ? this.#endpoint.compressorFor(message.payload, compress) : undefined
     if (isMessage && compressor?.contextTakeover === true) {
       // A context makes the bytes this connection's own.
-      return this.#sendOwn(opcode, message.payload, false, true, this.#slowReceivers?.broadcast) !== undefined
+      return this.#sendOwn(opcode, message.payload, false, true, this.#terms.slowReceivers?.broadcast) !== undefined
     }
     const frame = message.frameFor(compressor)
     const { bytes, start, end } = frame
     const outbox = this.#outbox
-    const policy = isMessage ? this.#slowReceivers?.broadcast : undefined
+    const policy = isMessage ? this.#terms.slowReceivers?.broadcast : undefined
     if (policy !== undefined) {
       const write = (): void => this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
       const sent = this.#sendUnder(policy, end - start, true, write) !== undefined
@@ -310,16 +304,16 @@ export class Connection<Data = unknown> {
 
   /** Takes part in a topic: gets what `publish` sends to it. */
   subscribe(topic: string): void {
-    if (this.readyState === 'open') this.#hub?.subscribe(this, topic)
+    if (this.readyState === 'open') this.#terms.hub?.subscribe(this, topic)
   }
 
   unsubscribe(topic: string): void {
-    this.#hub?.unsubscribe(this, topic)
+    this.#terms.hub?.unsubscribe(this, topic)
   }
 
   /** Sends to everybody who takes part in the topic, but not to this connection. Returns to how many of this process. */
   publish(topic: string, data: Payload, options: PublishOptions = {}): number {
-    return this.#hub?.publish(topic, data, options, this) ?? 0
+    return this.#terms.hub?.publish(topic, data, options, this) ?? 0
   }
 
   /**
@@ -407,7 +401,7 @@ export class Connection<Data = unknown> {
   sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
     const before = this.#outbox.accepted
     if (this.#lost !== '' || !this.#endpoint.sendPart(opcode, data, last)) throw closedError()
-    if (last && this.#diagnostics !== undefined) this.#diagnostics.messagesSent++
+    if (last && this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesSent++
     this.#settle(before, this.#controlLimit)
     return this.#outbox.keepsUp
   }
@@ -433,22 +427,22 @@ export class Connection<Data = unknown> {
     transport.on('drain', Connection.#onDrain)
     this.#startedAt = coarseNow()
     this.#watchIdle()
-    this.#heartbeat?.add(this)
+    this.#terms.heartbeat?.add(this)
     if (this.#endpoint.hasContexts) watchContexts(this)
     this.#outbox.queueFlush()
-    this.#diagnostics?.connectionOpened(this)
-    this.#guard(this.#handlers.open)
+    this.#terms.diagnostics?.connectionOpened(this)
+    this.#guard(this.#terms.handlers.open)
     const read = (): void => process.nextTick(Connection.#readFrom, this, early)
     // A client's caller gets its connection by a promise: the reactions to that come in front of the first message.
-    if (this.#role === 'client') queueMicrotask(read)
+    if (this.#terms.role === 'client') queueMicrotask(read)
     else read()
   }
 
   /** @internal */
   onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean, lent: boolean): void {
-    if (this.#diagnostics !== undefined) this.#diagnostics.messagesReceived++
+    if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesReceived++
     if (this.#muted) return
-    const handlers = this.#handlers
+    const handlers = this.#terms.handlers
     try {
       let result: unknown
       if (handlers.rawMessage !== undefined) {
@@ -475,7 +469,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onMessageEnd(opcode: DataOpcode): void {
-    if (this.#diagnostics !== undefined) this.#diagnostics.messagesReceived++
+    if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesReceived++
     const reader = this.#readerOfMessage()
     if (reader !== 'nobody' && !this.#muted) reader.endMessage(opcode)
     this.#reader = undefined
@@ -510,22 +504,28 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onPong(bytes: Buffer, start: number, end: number): void {
-    const time = this.#heartbeat?.roundTrip(bytes, start, end)
-    if (time !== undefined) this.#roundTripTime = time
+    const time = this.#terms.heartbeat?.roundTrip(bytes, start, end)
+    if (time !== undefined) this.#count.roundTripTime = time
     this.#countControlFrame()
+  }
+
+  get #count(): Counts {
+    this.#counts ??= new Counts()
+    return this.#counts
   }
 
   /** A window of a second begins with its first frame, and the clock is asked again only when it is full. */
   #countControlFrame(): void {
-    const limit = this.#limits.controlFrames
-    if (this.#controlFrames++ === 0) this.#controlSince = Math.floor(performance.now() / TENTHS)
-    if (this.#controlFrames <= limit) return
+    const limit = this.#terms.limits.controlFrames
+    const counts = this.#count
+    if (counts.controlFrames++ === 0) counts.controlSince = Math.floor(performance.now() / TENTHS)
+    if (counts.controlFrames <= limit) return
     const now = Math.floor(performance.now() / TENTHS)
-    if (now - this.#controlSince >= 1000 / TENTHS) {
-      this.#controlSince = now
-      this.#controlFrames = 1
+    if (now - counts.controlSince >= 1000 / TENTHS) {
+      counts.controlSince = now
+      counts.controlFrames = 1
     } else {
-      this.#diagnostics?.limitReached('controlFrames', this)
+      this.#terms.diagnostics?.limitReached('controlFrames', this)
       this.fail(CloseCode.policyViolation, 'more pings and pongs a second than the limit')
     }
   }
@@ -534,9 +534,9 @@ export class Connection<Data = unknown> {
   countSilence(): number {
     const queued = this.#transport.writableLength
     // A connection that does not read can't hear.
-    if (this.#holds !== 0 || queued < this.#queuedBefore) this.#silence = 0
+    if (this.#holds !== 0 || queued < (this.#counts?.queuedBefore ?? 0)) this.#silence = 0
     else this.#silence++
-    this.#queuedBefore = queued
+    if (queued > 0 || this.#counts !== undefined) this.#count.queuedBefore = queued
     return this.#silence
   }
 
@@ -550,15 +550,15 @@ export class Connection<Data = unknown> {
     // The endpoint knows only that its transport is gone; why is known here.
     const why = code === CloseCode.abnormal ? this.#lost : reason
     this.#closed = { code, reason: why }
-    this.#heartbeat?.delete(this)
+    this.#terms.heartbeat?.delete(this)
     forgetContexts(this)
     this.#iterator?.end()
     for (const reject of this.#endListeners ?? []) reject(closedError())
     const limit = violation && LIMIT_OF[violation.code]
-    if (limit !== undefined) this.#diagnostics?.limitReached(limit, this)
-    this.#diagnostics?.connectionClosed(this, code, why)
+    if (limit !== undefined) this.#terms.diagnostics?.limitReached(limit, this)
+    this.#terms.diagnostics?.connectionClosed(this, code, why)
     if (violation !== undefined) this.#failed(violation)
-    this.#guard(this.#handlers.close, code, why)
+    this.#guard(this.#terms.handlers.close, code, why)
     this.#outbox.end()
     if (!this.#transport.destroyed) this.#endTransport()
   }
@@ -566,18 +566,18 @@ export class Connection<Data = unknown> {
   /** @internal */
   onDeadline(): void {
     if (this.#endpoint.state !== EndpointState.open) {
-      this.#diagnostics?.limitReached('closingTime', this)
+      this.#terms.diagnostics?.limitReached('closingTime', this)
       this.terminate('close-timeout')
       return
     }
     const now = coarseNow()
-    const endsAt = this.#startedAt + this.#limits.lifetime
+    const endsAt = this.#startedAt + this.#terms.limits.lifetime
     const idleAt = this.#activeAt + this.idleTime
     if (now >= endsAt) {
-      this.#diagnostics?.limitReached('lifetime', this)
+      this.#terms.diagnostics?.limitReached('lifetime', this)
       this.close(CloseCode.goingAway, 'lifetime')
     } else if (now >= idleAt) {
-      this.#diagnostics?.limitReached('idleTime', this)
+      this.#terms.diagnostics?.limitReached('idleTime', this)
       this.fail(CloseCode.goingAway, 'idle')
     } else {
       this.#setDeadline(Math.min(endsAt, idleAt) - now)
@@ -627,7 +627,7 @@ export class Connection<Data = unknown> {
   /** @internal */
   onFlush(size: number): void {
     this.#activeAt = coarseNow()
-    if (this.#diagnostics !== undefined) this.#diagnostics.bytesSent += size
+    if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.bytesSent += size
   }
 
   /** @internal */
@@ -666,7 +666,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onDrain(): void {
-    this.#guard(this.#handlers.drain)
+    this.#guard(this.#terms.handlers.drain)
   }
 
   #startReading(early: Buffer | undefined): void {
@@ -697,15 +697,15 @@ export class Connection<Data = unknown> {
   #gone(): void {
     this.#deadline?.clear()
     this.#endpoint.transportEnded()
-    this.#handlers.memory?.report(this, Math.max(0, this.#held), 0)
+    this.#terms.handlers.memory?.report(this, Math.max(0, this.#held), 0)
     this.#held = -1
-    this.#handlers.gone(this)
+    this.#terms.handlers.gone(this)
   }
 
   #receive(chunk: Buffer, length: number): void {
     const began = length < FULL_READ ? 0 : performance.now()
     this.#activeAt = coarseNow()
-    if (this.#diagnostics !== undefined) this.#diagnostics.bytesReceived += length
+    if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.bytesReceived += length
     this.#silence = 0
     this.#reading = true
     this.#outbox.cork()
@@ -723,7 +723,7 @@ export class Connection<Data = unknown> {
   }
 
   #send(opcode: DataOpcode, payload: string | Uint8Array, lent: boolean, compress: boolean | undefined): boolean {
-    const policy = this.#slowReceivers?.send
+    const policy = this.#terms.slowReceivers?.send
     const goOn = this.#sendOwn(opcode, payload, lent, compress, policy)
     if (goOn === undefined && policy !== undefined && this.readyState === 'open') this.#outbox.askToWait()
     return goOn ?? false
@@ -742,42 +742,42 @@ export class Connection<Data = unknown> {
       const write = (): void => void this.#endpoint.send(opcode, payload, lent, compress)
       // Later messages refer back to what a context has compressed.
       const droppable = this.#endpoint.compressorFor(payload, compress)?.contextTakeover !== true
-      const goOn = this.#sendUnder(policy, frameSize(payload, this.#role === 'client'), droppable, write)
-      if (goOn !== undefined && this.#diagnostics !== undefined) this.#diagnostics.messagesSent++
+      const goOn = this.#sendUnder(policy, frameSize(payload, this.#terms.role === 'client'), droppable, write)
+      if (goOn !== undefined && this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesSent++
       return goOn
     }
     const before = this.#outbox.accepted
     if (!this.#endpoint.send(opcode, payload, lent, compress)) return undefined
-    if (this.#diagnostics !== undefined) this.#diagnostics.messagesSent++
+    if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesSent++
     return this.#settle(before)
   }
 
   #sendUnder(policy: Leniency, size: number, droppable: boolean, write: () => void): boolean | undefined {
     if (this.#endpoint.state !== EndpointState.open) return undefined
-    return sendUnderPolicy(this, this.#outbox, { policy, limit: this.#limits.queuedBytes, size, droppable, write })
+    return sendUnderPolicy(this, this.#outbox, { policy, limit: this.#terms.limits.queuedBytes, size, droppable, write })
   }
 
   /** No policy skips these: what it leaves of the queue has to have room for them. */
   get #controlLimit(): number {
-    const { queuedBytes } = this.#limits
-    return this.#slowReceivers === undefined ? queuedBytes : 2 * queuedBytes
+    const { queuedBytes } = this.#terms.limits
+    return this.#terms.slowReceivers === undefined ? queuedBytes : 2 * queuedBytes
   }
 
   /** @internal */
   messageDropped(policy: Leniency): void {
-    this.#dropped++
-    this.#diagnostics?.messageDropped(policy, this)
+    this.#count.dropped++
+    this.#terms.diagnostics?.messageDropped(policy, this)
   }
 
   /** @internal */
   dropSlow(): void {
-    this.#diagnostics?.limitReached('queuedBytes', this)
+    this.#terms.diagnostics?.limitReached('queuedBytes', this)
     this.terminate('slow-consumer')
   }
 
   /** @internal */
   holdSlow(): void {
-    if ((this.#holds & HOLD.slow) === 0) this.#diagnostics?.limitReached('queuedBytes', this)
+    if ((this.#holds & HOLD.slow) === 0) this.#terms.diagnostics?.limitReached('queuedBytes', this)
     this.#hold(HOLD.slow)
   }
 
@@ -787,7 +787,7 @@ export class Connection<Data = unknown> {
   }
 
   #countShared(message: SharedMessage, { bytes, start, end }: FrameRange): void {
-    const diagnostics = this.#diagnostics
+    const diagnostics = this.#terms.diagnostics
     if (diagnostics === undefined) return
     diagnostics.messagesSent++
     if ((bytes[start] & RSV1) === 0) return
@@ -798,7 +798,7 @@ export class Connection<Data = unknown> {
   }
 
   /** Sees to it that what was added to the batch leaves in time, and that the queue keeps to its limit. */
-  #settle(before: number, limit = this.#limits.queuedBytes): boolean {
+  #settle(before: number, limit = this.#terms.limits.queuedBytes): boolean {
     const outbox = this.#outbox
     const message = outbox.accepted - before
     const goOn = outbox.settle()
@@ -813,9 +813,9 @@ export class Connection<Data = unknown> {
   }
 
   #reportHeld(held: number): void {
-    const { memory } = this.#handlers
+    const { memory } = this.#terms.handlers
     const before = this.#held
-    if (memory === undefined || before < 0 || this.#lost !== '') return
+    if (memory === undefined || before < 0) return
     if (held > 0 && Math.abs(held - before) < GRANULARITY) return
     this.#held = held
     memory.report(this, before, held)
@@ -825,7 +825,7 @@ export class Connection<Data = unknown> {
     callback: ((connection: Connection<Data>, ...rest: Rest) => unknown) | undefined,
     ...rest: Rest
   ): void {
-    if (callback !== undefined) this.runCallback(() => callback.call(this.#handlers, this, ...rest))
+    if (callback !== undefined) this.runCallback(() => callback.call(this.#terms.handlers, this, ...rest))
   }
 
   #follow(result: unknown): void {
@@ -836,8 +836,8 @@ export class Connection<Data = unknown> {
   /** As `#follow`; while too many of these promises are pending, nothing is read. */
   #followMessage(result: unknown): void {
     if (!isThenable(result)) return
-    if (++this.#pending >= this.#limits.pendingMessages) {
-      this.#diagnostics?.limitReached('pendingMessages', this)
+    if (++this.#pending >= this.#terms.limits.pendingMessages) {
+      this.#terms.diagnostics?.limitReached('pendingMessages', this)
       this.#hold(HOLD.pending)
     }
     const done = (): void => {
@@ -857,8 +857,8 @@ export class Connection<Data = unknown> {
   }
 
   #failed(error: unknown): void {
-    this.#diagnostics?.failed(error, this)
-    this.#handlers.failed(this, error)
+    this.#terms.diagnostics?.failed(error, this)
+    this.#terms.handlers.failed(this, error)
   }
 
   /** Reads on, but hands nothing over: all that is waited for is the peer's close frame. */
@@ -908,7 +908,7 @@ export class Connection<Data = unknown> {
 
   #watchIdle(): void {
     this.#activeAt = coarseNow()
-    const lifeLeft = this.#startedAt + this.#limits.lifetime - this.#activeAt
+    const lifeLeft = this.#startedAt + this.#terms.limits.lifetime - this.#activeAt
     this.#setDeadline(Math.min(this.idleTime, Math.max(0, lifeLeft)))
   }
 
@@ -920,7 +920,7 @@ export class Connection<Data = unknown> {
   #endTransport(): void {
     this.#setDeadline(this.#closingTime)
     this.#outbox.flushLast()
-    if (this.#role === 'server') this.#transport.end()
+    if (this.#terms.role === 'server') this.#transport.end()
     this.#holds = 0
     this.#transport.resume()
   }

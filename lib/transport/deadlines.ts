@@ -78,7 +78,7 @@ export function coarseNow(): number {
 function start(): void {
   if (timer !== undefined) return
   startedAt = turnedAt = performance.now()
-  ticksAtStart = turnedTo = tick
+  ticksAtStart = tick
   timer = setInterval(turn, RESOLUTION)
   timer.unref()
 }

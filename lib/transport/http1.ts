@@ -1,8 +1,8 @@
 /** Handshakes over HTTP/1.1: the socket of an `upgrade` event, until it is a connection or refused. */
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Refusal } from '../handshake/refusal.ts'
+import { REFUSALS, type Refusal } from '../handshake/refusal.ts'
 import { formatRefusal } from '../handshake/response.ts'
 import { Deadline } from './deadlines.ts'
 import type { Holder, MemoryBudget } from './memory-budget.ts'
@@ -37,6 +37,13 @@ export function refuseUpgrade(socket: Duplex, refusal: Refusal, closingTime: num
   socket.resume()
 }
 
+/** To a request that asks for no upgrade: 426 (RFC 9110, section 15.5.22). */
+export function answerPlainRequest(_: IncomingMessage, response: ServerResponse): void {
+  const { status, headers, body } = REFUSALS.upgrade
+  response.writeHead(status, { ...headers, connection: 'upgrade, close', 'content-type': 'text/plain; charset=utf-8' })
+  response.end(body)
+}
+
 /** Destroys the socket if it is not gone after `time` milliseconds. */
 export function destroyAfter(socket: Duplex, time: number): void {
   const deadline = new Deadline({ onDeadline: () => socket.destroy() })
@@ -56,7 +63,6 @@ export class PendingUpgrade implements Holder {
   #early: Buffer[]
   #size: number
   #counted = 0
-  #over = false
   readonly #onData = (chunk: Buffer): void => {
     this.#early.push(chunk)
     this.#size += chunk.length
@@ -115,16 +121,14 @@ export class PendingUpgrade implements Holder {
   }
 
   resumeReading(): void {
-    if (!this.#over && this.#size < MAX_EARLY) this.#socket.resume()
+    if (this.#size < MAX_EARLY) this.#socket.resume()
   }
 
   dropHeld(): void {
-    this.#counted = 0
     this.#onEnough('memory')
   }
 
   #release(): void {
-    this.#over = true
     this.#memory?.report(this, this.#counted, 0)
     this.#deadline.clear()
     const socket = this.#socket

@@ -82,7 +82,8 @@ export class MemoryBudget {
   readonly #stopped = new Ranking()
   readonly #deadline = new Deadline(this)
   #recountAt: number
-  #dropping = false
+  /** Room is being made: reports that come of that are seen when it is done. */
+  #makingRoom = false
 
   constructor(limit: number, diagnostics?: Diagnostics) {
     this.limit = limit
@@ -121,15 +122,22 @@ export class MemoryBudget {
 
   /** @internal Nothing gets complete: room is made for those who could go on. */
   onDeadline(): void {
-    this.#dropWhile(() => this.#stopped.count > 0 && this.bytes > LOW * this.limit)
-    this.#shrunk()
+    this.#makeRoom(() => this.#dropWhile(() => this.#stopped.count > 0 && this.bytes > LOW * this.limit))
   }
 
   #grown(): void {
-    if (this.bytes <= HIGH * this.limit || this.#dropping) return
-    if (this.bytes >= this.#recountAt) this.#recount()
-    if (this.bytes > HIGH * this.limit) this.#stopLargest()
-    this.#dropWhile(() => this.bytes > this.limit)
+    if (this.bytes <= HIGH * this.limit || this.#makingRoom) return
+    this.#makeRoom(() => {
+      if (this.bytes >= this.#recountAt) this.#recount()
+      if (this.bytes > HIGH * this.limit) this.#stopLargest()
+      this.#dropWhile(() => this.bytes > this.limit)
+    })
+  }
+
+  #makeRoom(how: () => void): void {
+    this.#makingRoom = true
+    how()
+    this.#makingRoom = false
     this.#shrunk()
   }
 
@@ -146,9 +154,7 @@ export class MemoryBudget {
   }
 
   #recount(): void {
-    this.#dropping = true
     for (const holder of [...this.#reading.holders, ...this.#stopped.holders]) holder.recount()
-    this.#dropping = false
     this.#recountAt = this.bytes + RECOUNT * this.limit
   }
 
@@ -162,13 +168,11 @@ export class MemoryBudget {
   }
 
   #dropWhile(isTooMuch: () => boolean): void {
-    // Callbacks of those that are dropped may make others hold more: that is seen here.
-    this.#dropping = true
+    // Callbacks of those that are dropped may make others hold more.
     while (isTooMuch()) {
       const [holder] = (this.#stopped.rank >= this.#reading.rank ? this.#stopped : this.#reading).takeLargest()
       this.#diagnostics?.limitReached('memory', holder)
       holder.dropHeld()
     }
-    this.#dropping = false
   }
 }

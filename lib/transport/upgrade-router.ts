@@ -69,7 +69,7 @@ export class UpgradeRouter {
 
   /** Lets another listener have the path from now on; until one takes it, nothing changes. */
   offer(path: string | undefined): void {
-    this.#offered.add(path)
+    if (this.#listeners.has(path)) this.#offered.add(path)
   }
 
   #route(request: IncomingMessage, socket: Duplex, head: Buffer): void {

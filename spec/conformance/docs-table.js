@@ -31,7 +31,9 @@ function formatTable(runs, quick) {
   const groups = [...new Set(ids.map(groupOf))].sort((one, other) => Number(one) - Number(other))
   /** @type {[title: string, isMeant: (id: string) => boolean][]} */
   const rows = [
-    ...groups.map(group => /** @type {typeof rows[number]} */ ([`${group} ${TITLES[group]}`, id => groupOf(id) === group])),
+    ...groups.map(
+      group => /** @type {typeof rows[number]} */ ([`${group} ${TITLES[group]}`, id => groupOf(id) === group])
+    ),
     ['**Autobahn**', id => !isBeyond(id)],
     ['**beyond Autobahn**', isBeyond],
   ]

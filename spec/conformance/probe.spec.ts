@@ -18,7 +18,12 @@ function caseWith(allowed: readonly Allowed[]): ProbeCase {
 }
 
 function verdict(allowed: readonly Allowed[], observed: Partial<Observed> | string): string {
-  const seen = { ending: 'closes', code: undefined, events: [], ...(typeof observed === 'string' ? {} : observed) } as const
+  const seen = {
+    ending: 'closes',
+    code: undefined,
+    events: [],
+    ...(typeof observed === 'string' ? {} : observed),
+  } as const
   return judge(caseWith(allowed), typeof observed === 'string' ? observed : seen).behavior
 }
 

@@ -5,6 +5,7 @@ import type { ProbeCase } from '../../lib/conformance/case.ts'
 import { BEYOND } from '../../lib/conformance/beyond/index.ts'
 import type { CaseResult } from '../../lib/conformance/result.ts'
 import { probeServer } from '../../lib/conformance/run-probe.ts'
+import { acceptKey } from '../../lib/handshake/accept-key.ts'
 import { brokenServer } from './broken-servers.ts'
 
 function caseOf(id: string): ProbeCase {
@@ -69,6 +70,24 @@ t.test('an upgrade that is none', async t => {
 t.test('a good handshake that is refused', async t => {
   const result = await probe(t, '20.3.1', socket => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n'))
   t.match(result, { behavior: 'FAILED', result: 'The peer refused the handshake with 403: that is not allowed.' })
+})
+
+t.test('a server that breaks a rule itself, in a case about another one', async t => {
+  const server = await brokenServer('masks-its-frames')
+  t.teardown(() => server.close())
+  const { result } = await probeServer(new URL(server.url), {}, caseOf('24.1.1'), 'some')
+  t.match(result, { behavior: 'FAILED', result: 'The peer sent a frame that is masked.' })
+})
+
+t.test('a server that never answers a close frame', async t => {
+  const result = await probe(t, '24.1.1', socket => {
+    socket.once('data', head => {
+      const key = /sec-websocket-key: (\S+)/i.exec(head.toString('latin1'))?.[1] ?? ''
+      const accept = `Sec-WebSocket-Accept: ${acceptKey(key)}`
+      socket.write(`HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${accept}\r\n\r\n`)
+    })
+  })
+  t.match(result, { behavior: 'FAILED', result: 'The peer did not answer the close frame.', wasCloseHandshakeTimeout: true })
 })
 
 t.test('no server at all', async t => {

@@ -57,14 +57,16 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
   }
   const { role = 'server', limits, diagnostics, hub, heartbeat, protocol = '', greeting, extensions, compression, early } = options
   const connection = new Connection<string>({
-    role,
+    terms: {
+      role,
+      handlers: recorded,
+      limits: resolveLimits(limits),
+      diagnostics,
+      slowReceivers: resolveSlowReceivers(options.slowReceivers),
+      hub,
+      heartbeat,
+    },
     transport,
-    handlers: recorded,
-    limits: resolveLimits(limits),
-    diagnostics,
-    slowReceivers: resolveSlowReceivers(options.slowReceivers),
-    hub,
-    heartbeat,
     protocol,
     extensions,
     compression,

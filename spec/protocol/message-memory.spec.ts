@@ -1,5 +1,5 @@
 import t from 'tap'
-import { allocateForMessage } from '../../lib/protocol/message-memory.ts'
+import { allocateForMessage, copyOf } from '../../lib/protocol/message-memory.ts'
 import { retainedBy } from '../helpers/memory.ts'
 
 t.test('memory of just the size that was asked for, of its own', async t => {
@@ -13,4 +13,14 @@ t.test('memory of just the size that was asked for, of its own', async t => {
 t.test('what malloc is taught with is not kept', async t => {
   const retained = retainedBy(() => allocateForMessage(200_000))
   t.ok(retained > 150_000 && retained < 400_000, `${retained} bytes`)
+})
+
+t.test('a copy has memory of its own, and no more than that', async t => {
+  for (const size of [0, 1, 100, 5000]) {
+    const bytes = Buffer.alloc(size, 7)
+    const copy = copyOf(bytes.subarray(0, size))
+    t.ok(copy.equals(bytes))
+    t.not(copy.buffer, bytes.buffer)
+    t.equal(copy.buffer.byteLength, size)
+  }
 })

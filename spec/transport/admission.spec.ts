@@ -78,6 +78,14 @@ t.test('unless they are to be counted, this machine and private networks are not
   t.strictSame([admission.addresses, admission.connections], [1, 12])
 })
 
+t.test('where they are to be counted, they are', async t => {
+  const { admission } = made({ connectionsPerAddress: 1 }, true)
+  for (const address of ['127.0.0.1', '10.0.0.1', 'fd00::1']) {
+    t.equal(admission.enter(address), undefined)
+    t.equal(admission.enter(address), REFUSALS.address)
+  }
+})
+
 t.test('without a limit no address is kept', async t => {
   const { admission } = made({})
   for (let i = 0; i < 5; i++) t.equal(admission.enter('192.0.2.1'), undefined)

@@ -16,6 +16,7 @@ t.test('what counts as one address', async t => {
     ['::ffff:192.0.2.1', '192.0.2.1'],
     ['::FFFF:192.0.2.255', '192.0.2.255'],
     ['::ffff:c000:201', '192.0.2.1'],
+    ['::ffff:192.0.2.1%eth0', '192.0.2.1'],
     ['0:0:0:0:0:ffff:c000:0201', '192.0.2.1'],
     ['::1:ffff:c000:201', '0:0:0:0'],
     ['1::ffff:c000:201', '1:0:0:0'],
@@ -42,7 +43,7 @@ t.test('near is this machine, and a private network', async t => {
   const more = ['192.168.0.1', '::ffff:192.168.0.1', '169.254.1.1', 'fc00::1', 'fdff::1', 'fe80::1', 'fe80::1%eth0', 'febf::1']
   for (const address of [...near, ...more]) t.equal(isNear(address), true, address)
   const far = ['126.255.255.255', '128.0.0.1', '11.0.0.1', '9.255.255.255', '172.15.255.255', '172.32.0.1', '192.167.1.1', '192.169.0.1']
-  for (const address of [...far, '169.253.1.1', '::2', '::', 'fbff::1', 'fe00::1', 'fec0::1', '2001:db8::1', '::ffff:8.8.8.8']) {
+  for (const address of [...far, '169.253.1.1', '169.255.1.1', '::2', '::', 'fbff::1', 'fe00::1', 'fec0::1', '2001:db8::1', '::ffff:8.8.8.8']) {
     t.equal(isNear(address), false, address)
   }
 })

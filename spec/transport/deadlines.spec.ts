@@ -245,7 +245,9 @@ clocked('a turn that is late lets sockets be read before anything expires', (t, 
 
 clocked('one that is on time does not', (t, log) => {
   log.deadline('a').set(RESOLUTION)
+  log.deadline('b').set(3 * RESOLUTION)
   stall(1.5 * RESOLUTION, () => t.strictSame(log.entries, ['a 150']))
+  stall(1.5 * RESOLUTION, () => t.strictSame(log.entries, ['a 150', 'b 300']))
 })
 
 clocked('what comes late is done in the same turn of the loop, however busy the thread is', (t, log) => {

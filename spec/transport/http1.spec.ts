@@ -107,8 +107,8 @@ function pending(t: Test, time = LONG, head = ''): Watched {
   const transport = new MemoryTransport()
   t.teardown(() => transport.destroy())
   const calls: string[] = []
-  const onTimeout = (): void => void calls.push('timeout')
-  const upgrade = new PendingUpgrade(transport, Buffer.from(head), time, onTimeout, () => void calls.push('gone'))
+  const onEnough = (why: string): void => void calls.push(why)
+  const upgrade = new PendingUpgrade(transport, Buffer.from(head), time, onEnough, () => void calls.push('gone'))
   return { transport, pending: upgrade, calls }
 }
 
@@ -213,23 +213,25 @@ t.test('what is kept is counted, the head from recount on, and not any more when
 })
 
 t.test('near the budget the client is slowed down, until there is room', async t => {
-  const memory = new MemoryBudget(100_000)
+  const memory = new MemoryBudget(200_000)
   const holder = { recount() {}, stopReading() {}, resumeReading() {}, dropHeld() {} }
-  for (const [size, isSlow] of [[40_000, false], [65_536, true]] as const) {
+  for (const [size, isSlow] of [[60_000, false], [65_536, true]] as const) {
     const transport = new MemoryTransport()
     t.teardown(() => transport.destroy())
     const upgrade = new PendingUpgrade(transport, Buffer.alloc(0), LONG, () => {}, () => {}, memory)
     transport.push(Buffer.alloc(size))
     await turn()
     t.equal(transport.isPaused(), isSlow, `${size}`)
-    memory.report(holder, 0, 80_000 - size)
+    memory.report(holder, 0, 100_000)
     t.equal(transport.isPaused(), true)
-    memory.report(holder, 80_000 - size, 0)
-    memory.report(upgrade, 0, 0)
-    if (size < 62_500) t.equal(transport.isPaused(), false)
-    memory.onDeadline()
+    t.equal(memory.stopped, 2)
+    memory.report(holder, 100_000, 0)
+    t.equal(memory.stopped, 0)
     t.equal(transport.isPaused(), isSlow, 'its own limit still holds')
+    memory.report(holder, 0, 100_000)
     upgrade.finish()
+    t.equal(transport.isPaused(), true)
+    memory.report(holder, 100_000, 0)
     t.strictSame([transport.isPaused(), memory.bytes], [true, 0])
   }
 })

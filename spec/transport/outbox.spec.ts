@@ -342,7 +342,7 @@ t.test('each write is told with its size; with 0 where nothing can be written an
   const transport = new MemoryTransport()
   t.teardown(() => transport.destroy())
   const sizes: number[] = []
-  const outbox = new Outbox(transport, { onFlush: size => void sizes.push(size), onUnblocked() {}, onDrain() {} })
+  const outbox = new Outbox(transport, { onFlush: size => void sizes.push(size), onQueueChanged() {}, onUnblocked() {}, onDrain() {} })
   outbox.flush()
   t.strictSame(sizes, [], 'nothing to write')
   outbox.append(Buffer.alloc(20_000))

@@ -127,6 +127,26 @@ t.test('taken back twice, it does not take the path from who has it now', async 
   t.equal(await ask({ path: '/a' }), 291)
 })
 
+t.test('a path that is offered stays with its listener until another takes it, once', async t => {
+  const { http, ask } = await listening(t)
+  const router = routerOf(http)
+  const detach = router.add('/a', answering(290))
+  router.offer('/a')
+  t.equal(await ask({ path: '/a' }), 290)
+  router.add('/a', answering(291))
+  t.equal(await ask({ path: '/a' }), 291)
+  t.throws(() => router.add('/a', answering(292)), { code: 'invalid-state' })
+  detach()
+  t.equal(await ask({ path: '/a' }), 291)
+  router.add('/b', answering(293))()
+  router.offer('/c')
+  const detachC = router.add('/c', answering(294))
+  router.offer('/c')
+  detachC()
+  router.add('/c', answering(295))
+  t.throws(() => router.add('/c', answering(296)), { code: 'invalid-state' }, 'an offer ends with who made it')
+})
+
 t.test('the listener gets the request, its socket and the bytes that came along', async t => {
   const { http } = await listening(t)
   const { dial } = clientsOf(t, (http.address() as AddressInfo).port)

@@ -90,7 +90,7 @@ export const FLOODS: readonly ProbeCase[] = [
   ...probes(
     '25.3',
     {
-      patience: LONG,
+      patience: LONG / 2,
       rule: 'RFC 6455, 6.1 and 6.2: each message is for itself, however many come at once. To close on too many is left open (10.4).',
     },
     [

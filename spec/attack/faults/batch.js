@@ -272,21 +272,23 @@ class Schedule {
     }
     const pulled = this.#random.oneIn(3)
     const connection = new Connection({
-      role: 'client',
+      terms: {
+        role: 'client',
+        limits: resolveLimits({ closingTime: this.closingTime }),
+        handlers: {
+          open: () => watch.onOpen(),
+          ...(!pulled && { message: (socket, message) => (watch.onMessage(message), this.#mischief(socket, watch)) }),
+          drain: () => watch.told('drain'),
+          close: socket => (watch.onClose(), this.#mischief(socket, watch)),
+          failed: (_, error) => watch.onFailed(error),
+          gone: () => watch.onGone(),
+        },
+      },
       transport,
-      limits: resolveLimits({ closingTime: this.closingTime }),
       protocol: '',
       compression: agreement && createCompression('client', agreement, this.#settings),
       data: undefined,
       pulled,
-      handlers: {
-        open: () => watch.onOpen(),
-        ...(!pulled && { message: (socket, message) => (watch.onMessage(message), this.#mischief(socket, watch)) }),
-        drain: () => watch.told('drain'),
-        close: socket => (watch.onClose(), this.#mischief(socket, watch)),
-        failed: (_, error) => watch.onFailed(error),
-        gone: () => watch.onGone(),
-      },
     })
     connection.start(early)
     this.#begin(connection, 'client', watch, () => {})

@@ -15,8 +15,8 @@ const MIBI = 1024 * 1024
 const PATIENCE = 2500
 /** An attack that does not come to its end in this time has hung. */
 const ATTACK_TIME = 120_000
-/** After the attackers are gone, so long until the server must have let go of them: more than its closing time. */
-const RECOVERY = 15_000
+/** After the attackers are gone, so long until the server must have let go of them: what has come takes time. */
+const RECOVERY = 60_000
 const POLL = 100
 
 /**

@@ -62,7 +62,7 @@ export class Target {
   /** The last line of what it complained of. */
   get lastWords() {
     const lines = this.#stderr.split('\n').map(line => line.trim())
-    return lines.find(line => /Error|FATAL/.test(line)) ?? lines.findLast(line => line !== '') ?? ''
+    return lines.find(line => /^(\w*Error\b|FATAL)/.test(line)) ?? lines.findLast(line => line !== '') ?? ''
   }
 
   /** How many connections it has; undefined where it does not answer in time. */

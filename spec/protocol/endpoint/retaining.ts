@@ -3,6 +3,7 @@ import { retainedFor } from '../../../lib/protocol/endpoint.ts'
 import { compressionOf, deflated } from '../../helpers/agreed.ts'
 import { FakeCompression } from '../../helpers/fake-codec.ts'
 import { frame } from '../../helpers/frames.ts'
+import { retainedBy } from '../../helpers/memory.ts'
 import { asSentTo, bothWays, failure, Observed, ROLES, WAYS, type WireOptions } from '../../helpers/observed.ts'
 
 const [TEXT, BINARY, PING, PONG, COMPRESSED_TEXT, COMPRESSED_BINARY] = ['81', '82', '89', '8a', 'c1', 'c2']
@@ -91,5 +92,35 @@ t.test('a limit that is no amount of bytes is a misuse, not no limit', async t =
   for (const maxRetainedBytes of [NaN, -1, 0.5, '16' as unknown as number]) {
     const make = (): unknown => new Observed('server', { maxRetainedBytes })
     t.throws(make, { name: 'MisuseError', code: 'invalid-option', message: /^maxRetainedBytes must be/ })
+  }
+})
+
+t.test('a few bytes that are kept hold no more than themselves', async t => {
+  const ways: [what: string, keep: (observed: Observed) => void][] = [
+    ['of a ping', observed => observed.feed(['89 02 61'])],
+    ['paused before them', observed => (observed.endpoint.pause(), observed.feed([frame(TEXT, 'a')]))],
+    [
+      'paused in front of them',
+      observed => {
+        observed.hook = () => observed.endpoint.pause()
+        observed.feed([frame(TEXT, 'a'), frame(TEXT, 'b')])
+      },
+    ],
+    ['of an answer that waits', observed => (Object.assign(observed.output, { blocked: true }), observed.feed([frame(PING, 'a')]))],
+  ]
+  const COUNT = 200
+  for (const [what, keep] of ways) {
+    const kept = retainedBy(() => {
+      const all: Observed[] = []
+      for (let i = 0; i < COUNT; i++) {
+        const observed = new Observed('server')
+        keep(observed)
+        all.push(observed)
+        // Others use the pool as well.
+        for (let size = 0; size < 2 * Buffer.poolSize; size += 1000) Buffer.allocUnsafe(1000)
+      }
+      return all
+    })
+    t.ok(kept / COUNT < 4000, `${what}: ${Math.round(kept / COUNT)} bytes each`)
   }
 })

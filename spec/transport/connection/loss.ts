@@ -127,10 +127,12 @@ t.test('a connection that is gone is held by nothing, whatever it was waiting fo
   let gone = 0
   for (let i = 0; i < 10; i++) {
     const connection = new Connection<null>({
-      role: 'server',
+      terms: {
+        role: 'server',
+        handlers: { failed() {}, gone: () => void gone++ },
+        limits: resolveLimits({ idleTime: 60_000, closingTime: 60_000 }),
+      },
       transport: new MemoryTransport(),
-      handlers: { failed() {}, gone: () => void gone++ },
-      limits: resolveLimits({ idleTime: 60_000, closingTime: 60_000 }),
       protocol: '',
       data: null,
     })

@@ -85,6 +85,25 @@ t.test('changes of less than 1 KiB are not told, but that nothing is held any mo
   t.equal(memory.bytes, 0)
 })
 
+t.test('so is what shrinks by 1 KiB, and the rest when it goes', async t => {
+  const { memory, connection, transport } = counted(t)
+  await turn()
+  transport.stall()
+  connection.send(zeros(3000))
+  await turn()
+  connection.send(zeros(100))
+  await turn()
+  t.equal(memory.bytes, 3004)
+  transport.takeOne()
+  await turn()
+  connection.recount()
+  t.equal(memory.bytes, 102)
+  transport.takeOne()
+  await turn()
+  connection.recount()
+  t.equal(memory.bytes, 0)
+})
+
 t.test('input that waits for resume counts', async t => {
   const { feed, memory, connection, journal } = counted(t, MANY, { message: socket => socket.pause() })
   await turn()
@@ -120,9 +139,11 @@ t.test('pieces that wait for a stream count', async t => {
   const streams = connection.messages({ stream: true })
   feed(frame(BINARY, zeros(5000)), frame(BINARY, zeros(6000)))
   await turn()
-  t.ok(memory.bytes >= 5000, `${memory.bytes}`)
+  t.equal(memory.bytes, 5000 + 6008)
   for (const size of [5000, 6000]) {
     const { value: message } = await streams.next()
+    connection.recount()
+    t.ok(memory.bytes >= size, 'also in the message that was taken')
     t.equal((await message?.next())?.value?.length, size)
   }
   void streams.next()
@@ -139,6 +160,7 @@ t.test('what is queued counts: as soon as the sender is asked to wait, and until
   connection.send(zeros(50_000))
   t.equal(memory.bytes, connection.bufferedAmount)
   t.ok(memory.bytes > 150_000)
+  await turn()
   transport.goOn()
   await eventually('a report', () => memory.bytes === 0)
   t.equal(connection.bufferedAmount, 0)
@@ -237,6 +259,22 @@ t.test('one that is not read for the budget’s sake still closes', async t => {
   t.equal(memory.bytes, 50_000)
 })
 
+t.test('one that is closing is not slowed down: what comes until the close frame of its peer is handed over', async t => {
+  const memory = new MemoryBudget(100_000)
+  const { feed, transport, journal, connection } = connected(t, {}, { memory })
+  await turn()
+  connection.close(1000)
+  memory.report(HOLDER, 0, 50_000)
+  feed(frame(BEGINS, zeros(7500)))
+  await turn()
+  t.equal(memory.stopped, 2)
+  feed(frame('80', zeros(1)), closeFrame(1000))
+  transport.push(null)
+  await closed(transport)
+  await turn()
+  t.strictSame(journal.lines, ['open', 'binary of 7501', 'close 1000', 'gone'])
+})
+
 t.test('over the budget: whoever has nothing queued is told 1013, others are dropped with 1006', async t => {
   const diagnostics = new Diagnostics()
   const memory = new MemoryBudget(50_000, diagnostics)
@@ -283,6 +321,7 @@ t.test('within one tick too: a loop that sends does not pass the budget', async 
 /** A connection that holds something, and how it ends. */
 const ENDS: readonly [how: string, end: (connected: Connected) => void][] = [
   ['reset', ({ transport }) => void transport.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))],
+  ['a transport that others destroy', ({ transport }) => void transport.destroy()],
   ['end of the peer', ({ transport }) => void transport.push(null)],
   ['terminate', ({ connection }) => connection.terminate()],
   ['close, answered', ({ connection, feed, transport }) => (connection.close(1000), feed(frame('80'), closeFrame(1000)), transport.push(null))],

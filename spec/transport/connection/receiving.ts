@@ -146,7 +146,7 @@ t.test('many to a client, where each becomes a string', async t => {
 /** A connection that is a client's and writes nothing down. */
 function startClient(t: Test, transport: Duplex, message: (data: Message) => void): Connection<null> {
   const handlers = { message: (_: unknown, data: Message) => message(data), failed() {}, gone() {} }
-  const connection = new Connection<null>({ role: 'client', transport, handlers, limits: resolveLimits(), protocol: '', data: null })
+  const connection = new Connection<null>({ terms: { role: 'client', handlers, limits: resolveLimits() }, transport, protocol: '', data: null })
   t.teardown(() => transport.destroy())
   connection.start(undefined)
   return connection

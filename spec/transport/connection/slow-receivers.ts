@@ -169,14 +169,15 @@ t.test('drop-oldest: a streamed message keeps the pace of the peer behind what w
   const peer = await stalled(t, { limits, slowReceivers: { send: 'drop-oldest' } })
   send(peer, 1)
   let pulled = 0
-  function* source(): Generator<Buffer> {
+  async function* source(): AsyncGenerator<Buffer> {
     for (let i = 0; i < 50; i++) {
+      await turn()
       pulled++
       yield message(2)
     }
   }
   const sending = peer.connection.sendStream(source())
-  for (let i = 0; i < 20; i++) await turn()
+  for (let i = 0; i < 60; i++) await turn()
   t.ok(pulled > 1 && pulled < 8, `${pulled} pieces of 10 KiB`)
   peer.transport.goOn()
   await within(sending, 'the stream')
@@ -451,6 +452,7 @@ t.test('wait: drain tells that it may go on, also where nothing was read meanwhi
     for (const size of sizes) connection.send(Buffer.alloc(size))
     await turn()
     const drained = connection.drained()
+    connection.pause()
     transport.goOn()
     await within(drained, 'drained')
     for (let i = 0; i < 3; i++) await turn()
