@@ -6,7 +6,8 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 
-const JOBS = 2
+/** More than processors: many specs wait. */
+const JOBS = 3
 /** Milliseconds for one file. */
 const PATIENCE = 120_000
 

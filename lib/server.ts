@@ -22,7 +22,7 @@ import type { ConnectionHandlers, ConnectionTerms, PublishOptions } from './tran
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
-import { answerPlainRequest, destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
+import { answerPlainRequest, destroyAfter, keepNewcomers, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
@@ -135,6 +135,7 @@ export class WebSocketServer<Data = unknown> {
       answerPlainRequest
     )
     this.#http = http
+    keepNewcomers(http)
     http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
     this.#admission.watch(http, (socket, refusal) => this.#refuse(socket, refusal))
     try {

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { clusterBus } from '../broadcast/cluster-bus.ts'
 import { startWorkers } from '../broadcast/workers.ts'
 import { CloseCode } from '../protocol/close-code.ts'
+import { keepNewcomers } from '../transport/http1.ts'
 import { COMPRESSION_FLAGS, compressionOf } from './compression-flags.ts'
 import type { Flags, Values } from './flags.ts'
 import { UsageError } from './flags.ts'
@@ -53,6 +54,7 @@ export async function serve(values: Values): Promise<void> {
 async function serveHere(values: Values): Promise<void> {
   const metrics = new MetricsPage(clusterBus(), cluster.worker?.id ?? 1, Number(values.workers))
   const server = createServer(metrics.listener(pageListener()))
+  keepNewcomers(server)
   const closeAll = attachRoutes(server, numberOf(values['max-message']), compressionOf(values), metrics)
   for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})
   let ending = false

@@ -1,5 +1,5 @@
 /** Handshakes over HTTP/1.1: the socket of an `upgrade` event, until it is a connection or refused. */
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { REFUSALS, type Refusal } from '../handshake/refusal.ts'
@@ -35,6 +35,14 @@ export function refuseUpgrade(socket: Duplex, refusal: Refusal, closingTime: num
   destroyAfter(socket, closingTime)
   socket.end(formatRefusal(refusal, STATUS_CODES[refusal.status] ?? ''))
   socket.resume()
+}
+
+/**
+ * When a worker is to leave, node:cluster calls its server's `close`, and that ends idle connections: those too whose first
+ * request is on its way. They are kept, until `closeAllConnections`.
+ */
+export function keepNewcomers(server: Server): void {
+  server.closeIdleConnections = () => {}
 }
 
 /** To a request that asks for no upgrade: 426 (RFC 9110, section 15.5.22). */

@@ -96,6 +96,11 @@ export class MemoryBudget {
     return this.#reading.bytes + this.#stopped.bytes
   }
 
+  /** Whether less that is held has to be told at once: it may let somebody be read again. */
+  get isTight(): boolean {
+    return this.bytes > LOW * this.limit
+  }
+
   /** How many are not read for the budget's sake. */
   get stopped(): number {
     return this.#stopped.count

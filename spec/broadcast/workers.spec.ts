@@ -19,7 +19,7 @@ for (const count of [1, 2]) {
     await Promise.all([...old.values()].map(wire => agree(wire, 1012)))
     await program.next('reloaded')
     const outcomes = await knocks.stop()
-    t.strictSame([...outcomes.keys()], ['101'], `${outcomes.get('101')} times`)
+    t.strictSame([...outcomes.keys()], ['101'], JSON.stringify([...outcomes]))
 
     const kinds = program.notes.filter(({ note }) => note === 'listening' || note === 'exit').map(({ note }) => note)
     const expected = [...Array(count).fill('listening'), ...Array(count).fill(['listening', 'exit']).flat()]

@@ -9,10 +9,14 @@ import { serveCases } from '../../lib/conformance/serve-cases.ts'
 import { WebSocketServer } from '../../lib/server.ts'
 import { faultProxy, type Fault } from './fault-proxy.ts'
 
+/** By default we close on floods of pings, which is as good; here it is to be seen that each can be answered. */
+const LIMITS = { controlFrames: Infinity }
+
 export async function ownServer(t: Test): Promise<number> {
   const server = new WebSocketServer({
     origins: 'any',
     compression: { threshold: 0 },
+    limits: LIMITS,
     message: (socket, data) => void socket.send(data),
   })
   t.teardown(() => server.close({ timeout: 0 }))
@@ -33,6 +37,7 @@ export async function runOwnClient(t: Test, cases: readonly string[], fault: Fau
       await new Promise<void>(done => {
         connect(`ws://127.0.0.1:${proxy.port}/runCase?case=${number}&agent=own`, {
           compression: { threshold: 0 },
+          limits: LIMITS,
           message: (socket, data) => void socket.send(data),
           close: () => done(),
           error: () => {},

@@ -23,6 +23,8 @@ export class PoolProgram {
   private constructor(t: Test, program: string, count: number, readyTime: number, endingTime: number) {
     const parameters = [count, readyTime, endingTime].map(String)
     this.child = fork(program, parameters, { execArgv: [], env: { ...process.env, NODE_OPTIONS: '' } })
+    // An order may come too late.
+    this.child.on('error', () => {})
     this.child.on('message', note => this.notes.push(note as Note))
     t.teardown(async () => {
       const gone = once(this.child, 'exit')

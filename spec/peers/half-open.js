@@ -59,6 +59,7 @@ async function pull(network) {
 /** A process at one end. */
 class End {
   #child
+  #closed
   #lines
 
   /** @param {string} namespace @param {'server' | 'client'} role @param {number} port */
@@ -66,6 +67,8 @@ class End {
     const { interval, timeout } = HEARTBEAT
     const command = [process.execPath, END, role, SERVER, port, interval, timeout].map(String)
     this.#child = spawn('ip', ['netns', 'exec', namespace, ...command], { stdio: ['ignore', 'pipe', 'inherit'] })
+    // It may end by itself, when it has nothing left to do.
+    this.#closed = once(this.#child, 'close')
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
@@ -77,9 +80,8 @@ class End {
   }
 
   async stop() {
-    const closed = once(this.#child, 'close')
     this.#child.kill('SIGKILL')
-    await closed
+    await this.#closed
   }
 }
 
