@@ -531,11 +531,13 @@ export class Connection<Data = unknown> {
   }
 
   /** @internal */
-  countSilence(): number {
+  countSilence(pingAt: number): number {
     if (this.#held > 0) this.recount()
     const queued = this.#transport.writableLength
     // A connection that does not read can't hear.
-    if (this.#holds !== 0 || queued < (this.#counts?.queuedBefore ?? 0)) this.#silence = 0
+    if ((this.#holds & ~PASSING_HOLDS) !== 0 || queued < (this.#counts?.queuedBefore ?? 0)) this.#silence = 0
+    // But where it may be for ever, a ping now and then is answered with a reset if nobody is there any more.
+    else if (this.#holds !== 0 && this.#silence >= pingAt) this.#silence = 1
     else this.#silence++
     if (queued > 0 || this.#counts !== undefined) this.#count.queuedBefore = queued
     return this.#silence

@@ -27,8 +27,11 @@ export type HeartbeatOption = false | HeartbeatOptions
 
 /** A connection, as the heartbeat sees it. */
 export interface Beating {
-  /** Called at each turn: how many turns nothing has come of the peer, this one included. 0 while it is paused. */
-  countSilence(): number
+  /**
+   * Called at each turn: how many turns nothing has come of the peer, this one included. 0 while it is paused; while it waits
+   * for callbacks or for its queue, up to `pingAt` and anew.
+   */
+  countSilence(pingAt: number): number
   beat(payload: Buffer): void
   terminate(reason: string): void
 }
@@ -85,7 +88,7 @@ export class Heartbeat {
     const payload = Buffer.alloc(PAYLOAD_SIZE)
     payload.writeUInt32BE(this.#turns)
     for (const connection of this.#connections) {
-      const silence = connection.countSilence()
+      const silence = connection.countSilence(this.#pingAt)
       if (silence === this.#pingAt) connection.beat(payload)
       else if (silence >= this.#dropAt) connection.terminate('heartbeat-timeout')
     }

@@ -182,7 +182,7 @@ t.test('and else at the next turn of the heartbeat', async t => {
   await messages.next()
   void messages.next()
   t.equal(memory.bytes, 5000)
-  connection.countSilence()
+  connection.countSilence(10)
   t.equal(memory.bytes, 0)
 })
 
