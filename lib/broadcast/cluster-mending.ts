@@ -15,6 +15,9 @@ interface Internal {
   readonly addressType?: unknown
   readonly fd?: unknown
   readonly index?: unknown
+  /** Names what cluster listens on, for all workers that share it. */
+  readonly key?: unknown
+  readonly accepted?: unknown
   port?: unknown
 }
 
@@ -32,8 +35,14 @@ interface KeptPort {
   byNumber: boolean
 }
 
+interface Underway {
+  readonly key: unknown
+  readonly handle: Closable
+}
+
 const ports = new Map<string, KeptPort>()
-const alive = new Set<Worker>()
+/** Who gets clients of what, by its key: those that cluster deals out to, no more and no fewer. */
+const serving = new Map<unknown, Set<Worker>>()
 let mending = false
 
 /** For all workers that are forked from now on. Once is enough. */
@@ -41,10 +50,8 @@ export function mendCluster(): void {
   if (mending) return
   mending = true
   cluster.on('fork', worker => {
-    alive.add(worker)
     keepPorts(worker)
     keepClients(worker)
-    worker.once('exit', () => alive.delete(worker))
   })
 }
 
@@ -75,30 +82,50 @@ function keepPorts(worker: Worker): void {
 
 /** A client that was on its way to a worker that died goes to another one; without one it is let go. */
 function keepClients(worker: Worker): void {
-  const underway = new Map<unknown, Closable>()
+  const underway = new Map<unknown, Underway>()
   const { process: child } = worker
   const send = child.send.bind(child) as (message: unknown, handle?: unknown, ...rest: unknown[]) => boolean
   const tracking = (message: unknown, handle?: unknown, ...rest: unknown[]): boolean => {
-    if (isInternal(message) && message.act === 'newconn' && isClosable(handle)) underway.set(message.seq, handle)
+    if (isInternal(message)) {
+      const { act, key, seq, ack } = message
+      if (act === 'newconn' && isClosable(handle)) underway.set(seq, { key, handle })
+      // The answer to a worker that asked to listen.
+      else if (ack !== undefined && key !== undefined) serversOf(key).add(worker)
+    }
     return send(message, handle, ...rest)
   }
   child.send = tracking as typeof child.send
+  // In front of cluster's own, which deals out again what a worker would not have: to nobody, if there is no other.
   child.prependListener('internalMessage' as 'message', (message: unknown) => {
-    if (isInternal(message) && message.ack !== undefined) underway.delete(message.ack)
+    if (!isInternal(message)) return
+    if (message.act === 'close') serversOf(message.key).delete(worker)
+    const client = underway.get(message.ack)
+    if (client === undefined) return
+    underway.delete(message.ack)
+    if (message.accepted === false && serversOf(client.key).size === 0) client.handle.close()
   })
   // While a connection is under way, a channel never says that it has ended, and the worker would stay on cluster's lists.
   child.prependOnceListener('exit', () => {
     if (underway.size > 0 && child.connected) child.disconnect()
   })
-  // Behind cluster's own listener, which has taken the worker off its lists by then.
-  child.once('exit', () => {
-    const another = [...alive].some(each => each !== worker && each.isConnected())
-    for (const [seq, handle] of underway) {
-      if (another) child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack: seq, accepted: false }, undefined)
-      else handle.close()
-    }
-    underway.clear()
-  })
+  // Behind cluster's own listeners, which have taken the worker off its lists by then.
+  for (const event of ['disconnect', 'exit']) {
+    child.once(event, () => {
+      for (const [key, workers] of serving) {
+        workers.delete(worker)
+        if (workers.size === 0) serving.delete(key)
+      }
+      for (const seq of [...underway.keys()]) {
+        child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack: seq, accepted: false }, undefined)
+      }
+    })
+  }
+}
+
+function serversOf(key: unknown): Set<Worker> {
+  const workers = serving.get(key) ?? new Set()
+  serving.set(key, workers)
+  return workers
 }
 
 function isInternal(message: unknown): message is Internal {

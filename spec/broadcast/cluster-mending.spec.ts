@@ -2,8 +2,9 @@
 import t from 'tap'
 import { frame } from '../helpers/frames.ts'
 import { within } from '../helpers/journal.ts'
-import { agree, knocking, PATIENCE, PoolProgram } from '../helpers/pool-program.ts'
+import { agree, fate, knocking, PATIENCE, PoolProgram } from '../helpers/pool-program.ts'
 import { transpiled } from '../helpers/transpiled.ts'
+import { WireClient } from '../helpers/wire-client.ts'
 
 // Other processes take their time where the machine is busy.
 t.setTimeout(180_000)
@@ -48,6 +49,21 @@ t.test('clients that are on their way to a worker that dies are served by anothe
   await Promise.race(coming)
   process.kill(victim, 'SIGKILL')
   for (const { pid } of await within(Promise.all(coming), 'all clients', PATIENCE)) t.not(pid, victim)
+})
+
+t.test('clients that are on their way when all workers die are let go, or served by those that come', async t => {
+  const program = await PoolProgram.start(t, PROGRAM, 2)
+  const victims = [...(await program.clients(t, 2)).keys()]
+  // Workers that lived for a second are replaced at once, by some that do not listen yet.
+  await new Promise(resolve => setTimeout(resolve, 1100))
+  for (const victim of victims) process.kill(victim, 'SIGSTOP')
+  const host = '127.0.0.1'
+  const coming = await Promise.all(Array.from({ length: 4 }, () => WireClient.to({ port: program.port, host })))
+  const fates = coming.map(wire => fate(wire))
+  for (const victim of victims) process.kill(victim, 'SIGKILL')
+  for (const outcome of await Promise.all(fates)) t.ok(['101', 'lost'].includes(outcome), outcome)
+  await program.next('listening', 2)
+  await program.client(t)
 })
 
 t.test('a worker that is killed takes only its own clients: broadcasts of the others stay whole and in order', async t => {

@@ -95,21 +95,30 @@ export async function agree(wire: WireClient, code: number): Promise<void> {
   wire.socket.end()
 }
 
+/** What becomes of a client's handshake: its status, 'lost' where the connection ends before, or what it waited for in vain. */
+export async function fate(wire: WireClient, path = '/'): Promise<string> {
+  // A worker that is killed ends its connections, or resets those that it had not read all of.
+  const lost = new Promise<string>(resolve => {
+    for (const event of ['end', 'close']) wire.socket.once(event, () => resolve('lost'))
+  })
+  const status = wire.handshake({ path }).then(
+    ({ status }) => String(status),
+    (error: Error) => error.message
+  )
+  const outcome = await Promise.race([status, lost])
+  wire.socket.destroy()
+  return outcome
+}
+
 /** Connects again and again, and says what became of it: 101, a status or an error, and how often. */
 export function knocking(port: number, path = '/'): { stop(): Promise<Map<string, number>> } {
   let going = true
   const outcomes = new Map<string, number>()
-  const once = async (): Promise<string> => {
-    try {
-      const wire = await WireClient.to({ port, host: '127.0.0.1' })
-      const lost = new Promise<string>(resolve => wire.socket.once('close', () => resolve('lost')))
-      const outcome = await Promise.race([wire.handshake({ path }).then(({ status }) => String(status)), lost])
-      wire.socket.destroy()
-      return outcome
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code ?? (error as Error).message.slice(0, 40)
-    }
-  }
+  const once = (): Promise<string> =>
+    WireClient.to({ port, host: '127.0.0.1' }).then(
+      wire => fate(wire, path),
+      (error: NodeJS.ErrnoException) => error.code ?? error.message
+    )
   const knock = async (): Promise<void> => {
     while (going) {
       const outcome = await once()
@@ -125,4 +134,3 @@ export function knocking(port: number, path = '/'): { stop(): Promise<Map<string
     },
   }
 }
-
