@@ -3,6 +3,7 @@ import { channel } from 'node:diagnostics_channel'
 import { REFUSALS, type Refusal } from './handshake/refusal.ts'
 import type { Role } from './protocol/frame-parser.ts'
 import type { CompressionTally } from './protocol/message-codec.ts'
+import { RSV1 } from './protocol/opcode.ts'
 
 /** The Connection, as much of it as tells which one it is. */
 export interface ObservedConnection {
@@ -100,6 +101,15 @@ export class Diagnostics {
 
   constructor(role: Role = 'server') {
     this.role = role
+  }
+
+  /** A broadcast's frame was accepted for one receiver. @param plain bytes of its payload before compression */
+  sharedSent(plain: number, { bytes, start, end }: { readonly bytes: Buffer; readonly start: number; readonly end: number }): void {
+    this.messagesSent++
+    if ((bytes[start] & RSV1) === 0) return
+    this.compression.sentPlain += plain
+    // What is compressed for many is compressed at once, and so has less than 64 KiB.
+    this.compression.sentCompressed += end - start - (bytes[start + 1] < 126 ? 2 : 4)
   }
 
   /** A handshake is done. */

@@ -19,7 +19,6 @@ import {
   WEBSOCKET_OP_PONG,
   WEBSOCKET_OP_TEXT,
 } from './kore/constants.ts'
-import { diagnostics } from './kore/diagnostics.ts'
 import { checkCallback, resolveCallback } from './kore/modules.ts'
 import {
   answer,
@@ -31,7 +30,7 @@ import {
   takeRequest,
   type KoreRequest,
 } from './kore/request.ts'
-import { admission, memory } from './kore/shared.ts'
+import { admission, diagnostics, memory } from './kore/shared.ts'
 import { takeMetrics, type Metrics } from './metrics.ts'
 import { CloseCode } from './protocol/close-code.ts'
 import { parseClosePayload } from './protocol/close-payload.ts'
@@ -279,10 +278,9 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
     admission.leave(connection.remoteAddress)
     for (const drain of drains) drain.gone(connection)
   },
-  memory,
 }
 
-let terms: ConnectionTerms<Connection<KoreConnection>> = { role: 'server', handlers, limits: config.limits, diagnostics }
+let terms: ConnectionTerms<Connection<KoreConnection>> = { role: 'server', handlers, limits: config.limits, diagnostics, memory }
 
 function accept(request: KoreRequest, offer: HandshakeOffer): void {
   const { 'sec-websocket-protocol': protocols, ...headers } = responseHeaders(request)

@@ -48,7 +48,6 @@ export class WebSocketServer<Data = unknown> {
   readonly #broadcaster: Broadcaster<Data>
   readonly #diagnostics = new Diagnostics()
   readonly #admission: Admission
-  readonly #memory: MemoryBudget | undefined
   readonly #pending = new Set<Pending>()
   /** Sockets that a refusal has gone to, and that are not gone yet. */
   readonly #refused = new Set<Duplex>()
@@ -65,7 +64,6 @@ export class WebSocketServer<Data = unknown> {
     this.#options = checked
     const { limits, slowReceivers } = checked
     this.#admission = new Admission(limits, checked.countsNear, this.#diagnostics)
-    this.#memory = limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics)
     this.#broadcaster = new Broadcaster(this.#connections, checked.bus, `server ${checked.path ?? '*'}`)
     const handlers: ConnectionHandlers<Connection<Data>> = {
       ...(checked.open && { open: checked.open }),
@@ -87,7 +85,6 @@ export class WebSocketServer<Data = unknown> {
         this.#admission.leave(socket.remoteAddress)
         this.#drain?.gone(socket)
       },
-      memory: this.#memory,
     }
     this.#terms = {
       role: 'server',
@@ -97,6 +94,7 @@ export class WebSocketServer<Data = unknown> {
       diagnostics: this.#diagnostics,
       hub: this.#broadcaster,
       heartbeat: checked.heartbeat && new Heartbeat(checked.heartbeat),
+      memory: limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics),
     }
   }
 
@@ -303,7 +301,7 @@ export class WebSocketServer<Data = unknown> {
         this.#admission.settle()
         this.#admission.leave(entrant.address)
       },
-      this.#memory
+      this.#terms.memory
     )
     this.#pending.add(entry)
     upgrade.recount()

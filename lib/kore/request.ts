@@ -7,8 +7,7 @@ import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { PendingUpgrade, refuseUpgrade, takeOver } from '../transport/http1.ts'
 import { config } from './config.ts'
 import { KoreConnection } from './connection.ts'
-import { diagnostics } from './diagnostics.ts'
-import { admission, memory } from './shared.ts'
+import { admission, diagnostics, memory } from './shared.ts'
 
 /** A request with its connection, as Kore's handlers get it. */
 export interface KoreRequest extends IncomingMessage {

@@ -24,8 +24,6 @@ export interface ConnectionHandlers<Connection> {
   failed(connection: Connection, error: unknown): void
   /** The transport is gone too: nothing of the connection is left. Must not throw. */
   gone(connection: Connection): void
-  /** What counts the bytes that are held: here, because all connections of a server share it. */
-  readonly memory?: MemoryBudget | undefined
 }
 
 /** Topics and whoever serves them. */
@@ -77,6 +75,8 @@ export interface ConnectionTerms<Connection> {
   readonly slowReceivers?: SlowReceivers | undefined
   readonly hub?: TopicHub<Connection> | undefined
   readonly heartbeat?: Heartbeat | undefined
+  /** Is told what each connection holds. Default: nobody is. */
+  readonly memory?: MemoryBudget | undefined
 }
 
 export interface ConnectionSetup<Connection, Data> {

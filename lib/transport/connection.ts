@@ -1,6 +1,8 @@
 /**
  * An Endpoint on a Duplex: reading, backpressure, deadlines, and all public calls with their terms (hence the length).
- * The Duplex is a socket of net or tls, a unix socket, or an HTTP/2 stream; server or client is a value.
+ * What only some connections need is elsewhere and made on demand; what every one has is here, because each object more
+ * would cost an idle connection 40 bytes and up, and all of it looks at the same few fields: who holds back reading, what is
+ * queued, whether it is over. The Duplex is a socket of net or tls, a unix socket, or an HTTP/2 stream; server or client is a value.
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -9,13 +11,13 @@ import { checkAmount } from '../protocol/amount.ts'
 import { CloseCode } from '../protocol/close-code.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
 import { MisuseError } from '../protocol/misuse-error.ts'
-import { Opcode, RSV1, type DataOpcode } from '../protocol/opcode.ts'
+import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 import { EndpointState } from '../protocol/states.ts'
 import type { Violation } from '../protocol/violation.ts'
+import { ConnectionCounts } from './connection-counts.ts'
 import type {
   ConnectionSetup,
   ConnectionTerms,
-  FrameRange,
   PublishOptions,
   SendOptions,
   SharedMessage,
@@ -47,23 +49,9 @@ const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
   'too-much-retained': 'retainedBytes',
 }
 
-/** Tenths of a second: a whole number small enough to be kept in the connection itself. */
-const TENTHS = 100
 /** A read of so many bytes is likely to have more behind it; where handling it takes so many milliseconds, others come first. */
 const FULL_READ = 64 * 1024
 const LONG_READ = 1
-
-/** What is counted of few connections. */
-class Counts {
-  /** Messages that a policy has skipped. */
-  dropped = 0
-  /** Pings and pongs since the time next to it, in tenths of a second. */
-  controlFrames = 0
-  controlSince = 0
-  /** What was queued at the last turn of the heartbeat: where it shrinks, the peer is there. */
-  queuedBefore = 0
-  roundTripTime: number | undefined
-}
 
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
@@ -95,7 +83,7 @@ export class Connection<Data = unknown> {
   /** Messages whose callback has not settled. */
   #pending = 0
   /** Made when one of its counts is needed. */
-  #counts: Counts | undefined
+  #counts: ConnectionCounts | undefined
   /** Why the transport was destroyed from our side, or what error it had. */
   #lost = ''
   #closingTime: number
@@ -215,10 +203,10 @@ export class Connection<Data = unknown> {
     if (policy !== undefined) {
       const write = (): void => this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
       const sent = this.#sendUnder(policy, end - start, true, write) !== undefined
-      if (sent) this.#countShared(message, frame)
+      if (sent) this.#terms.diagnostics?.sharedSent(message.payload.length, frame)
       return sent
     }
-    if (isMessage) this.#countShared(message, frame)
+    if (isMessage) this.#terms.diagnostics?.sharedSent(message.payload.length, frame)
     const before = outbox.accepted
     if (this.#endpoint.sendsLater) this.#endpoint.whenSent(end - start, () => outbox.appendRange(bytes, start, end))
     else outbox.appendRange(bytes, start, end)
@@ -509,25 +497,15 @@ export class Connection<Data = unknown> {
     this.#countControlFrame()
   }
 
-  get #count(): Counts {
-    this.#counts ??= new Counts()
+  get #count(): ConnectionCounts {
+    this.#counts ??= new ConnectionCounts()
     return this.#counts
   }
 
-  /** A window of a second begins with its first frame, and the clock is asked again only when it is full. */
   #countControlFrame(): void {
-    const limit = this.#terms.limits.controlFrames
-    const counts = this.#count
-    if (counts.controlFrames++ === 0) counts.controlSince = Math.floor(performance.now() / TENTHS)
-    if (counts.controlFrames <= limit) return
-    const now = Math.floor(performance.now() / TENTHS)
-    if (now - counts.controlSince >= 1000 / TENTHS) {
-      counts.controlSince = now
-      counts.controlFrames = 1
-    } else {
-      this.#terms.diagnostics?.limitReached('controlFrames', this)
-      this.fail(CloseCode.policyViolation, 'more pings and pongs a second than the limit')
-    }
+    if (this.#count.countControlFrame(this.#terms.limits.controlFrames)) return
+    this.#terms.diagnostics?.limitReached('controlFrames', this)
+    this.fail(CloseCode.policyViolation, 'more pings and pongs a second than the limit')
   }
 
   /** @internal */
@@ -640,7 +618,7 @@ export class Connection<Data = unknown> {
 
   /** @internal Tells the server's budget of memory what is held, where that has changed. */
   recount(): void {
-    const { memory } = this.#terms.handlers
+    const { memory } = this.#terms
     const before = this.#held
     const held = this.#holding
     if (memory === undefined || before < 0 || held === before) return
@@ -659,7 +637,7 @@ export class Connection<Data = unknown> {
    */
   #noteHeld(): void {
     const held = this.#holding
-    if (held > this.#held || (held < this.#held && this.#terms.handlers.memory?.isTight === true)) this.recount()
+    if (held > this.#held || (held < this.#held && this.#terms.memory?.isTight === true)) this.recount()
   }
 
   /** @internal The server holds too much. */
@@ -718,7 +696,7 @@ export class Connection<Data = unknown> {
   #gone(): void {
     this.#deadline?.clear()
     this.#endpoint.transportEnded()
-    this.#terms.handlers.memory?.report(this, Math.max(0, this.#held), 0)
+    this.#terms.memory?.report(this, Math.max(0, this.#held), 0)
     this.#held = -1
     this.#terms.handlers.gone(this)
   }
@@ -805,17 +783,6 @@ export class Connection<Data = unknown> {
   /** @internal */
   releaseSlow(): void {
     this.#release(HOLD.slow)
-  }
-
-  #countShared(message: SharedMessage, { bytes, start, end }: FrameRange): void {
-    const diagnostics = this.#terms.diagnostics
-    if (diagnostics === undefined) return
-    diagnostics.messagesSent++
-    if ((bytes[start] & RSV1) === 0) return
-    const { compression: tally } = diagnostics
-    tally.sentPlain += message.payload.length
-    // What is compressed for many is compressed at once, and so has less than 64 KiB.
-    tally.sentCompressed += end - start - (bytes[start + 1] < 126 ? 2 : 4)
   }
 
   /** Sees to it that what was added to the batch leaves in time, and that the queue keeps to its limit. */

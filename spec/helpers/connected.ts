@@ -53,7 +53,6 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
     close: log((code: number, reason: string) => `close ${code} ${reason}`.trimEnd(), handlers.close),
     failed: log((error: unknown) => `failed ${describeError(error)}`),
     gone: log(() => 'gone'),
-    memory: options.memory,
   }
   const { role = 'server', limits, diagnostics, hub, heartbeat, protocol = '', greeting, extensions, compression, early } = options
   const connection = new Connection<string>({
@@ -65,6 +64,7 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
       slowReceivers: resolveSlowReceivers(options.slowReceivers),
       hub,
       heartbeat,
+      memory: options.memory,
     },
     transport,
     protocol,
