@@ -15,6 +15,7 @@ import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 import { EndpointState } from '../protocol/states.ts'
 import type { Violation } from '../protocol/violation.ts'
 import { ConnectionCounts } from './connection-counts.ts'
+import { ConnectionExtras } from './connection-extras.ts'
 import type {
   ConnectionSetup,
   ConnectionTerms,
@@ -43,6 +44,9 @@ const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16, memory:
 /** Those that end by themselves: nothing is thrown away for them. */
 const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow
 
+/** What a connection is doing: reading; taking nothing more but the peer's close frame; waiting for the arena to be proved. */
+const IS = { reading: 1, muted: 2, awaitingArena: 4 } as const
+
 /** Limits that a Violation tells of. */
 const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
   'message-too-big': 'messageBytes',
@@ -69,39 +73,29 @@ export class Connection<Data = unknown> {
   readonly #outbox: Outbox
   /** Made when something has to happen in time: an idle connection without a limit has none. */
   #deadline: Deadline | undefined
-  /** Set where it differs from the limit's: Infinity would cost each connection a number on the heap. */
-  #idleTime: number | undefined
+  /** On the coarse clock. */
   #activeAt = 0
-  /** On the coarse clock, as `#activeAt` is. */
-  #startedAt = 0
   /** Turns of the heartbeat without a byte from the peer. */
   #silence = 0
-  #reading = false
-  #muted = false
-  #awaitsArena = false
+  /** Bits of IS, in one field: an idle connection has 8 bytes for each. */
+  #is = 0
   #holds = 0
   /** Messages whose callback has not settled. */
   #pending = 0
   /** Made when one of its counts is needed. */
   #counts: ConnectionCounts | undefined
+  #extras: ConnectionExtras | undefined
   /** Why the transport was destroyed from our side, or what error it had. */
   #lost = ''
-  #closingTime: number
   /** Bytes that the server's budget was told of; -1 where it is told no more. */
   #held = 0
   readonly #remoteAddress: string | undefined
-  #closed: { readonly code: number; readonly reason: string } | undefined
   #iterator: MessageIterator | MessageStreams | undefined
-  /** Who reads the message whose pieces come: it stays theirs, though they may have left. Undefined between messages. */
-  #reader: MessageStreams | 'nobody' | undefined
-  /** Those who send streams, or wait for their turn to: told where nothing can be sent any more. */
-  #endListeners: Set<(error: Error) => void> | undefined
 
   constructor(setup: ConnectionSetup<Connection<Data>, Data>) {
     const { terms } = setup
     this.#terms = terms
     this.#transport = setup.transport
-    this.#closingTime = terms.limits.closingTime
     this.#remoteAddress = setup.remoteAddress
     this.#outbox = new Outbox(setup.transport, this)
     this.#endpoint = new Endpoint(this, this.#outbox, {
@@ -126,7 +120,7 @@ export class Connection<Data = unknown> {
 
   /** How it ended, once it has. */
   get closed(): { readonly code: number; readonly reason: string } | undefined {
-    return this.#closed
+    return this.#extras?.closed
   }
 
   /** Bytes, framing included, that `send` has accepted and the system has not taken yet. */
@@ -157,11 +151,12 @@ export class Connection<Data = unknown> {
 
   /** Milliseconds without a byte in or out after which the connection is closed with 1001; Infinity for never. */
   get idleTime(): number {
-    return this.#idleTime ?? this.#terms.limits.idleTime
+    return this.#extras?.idleTime ?? this.#terms.limits.idleTime
   }
 
   set idleTime(milliseconds: number) {
-    this.#idleTime = checkAmount('idleTime', milliseconds, 'milliseconds')
+    const time = checkAmount('idleTime', milliseconds, 'milliseconds')
+    this.#extra.idleTime = time
     if (this.#endpoint.state === EndpointState.open) this.#watchIdle()
   }
 
@@ -254,7 +249,7 @@ export class Connection<Data = unknown> {
 
   /** @internal As `close`, with another time to wait for the peer's close frame, in milliseconds. */
   closeWithin(time: number, code: number): void {
-    this.#closingTime = time
+    this.#extra.closingTime = time
     this.close(code)
     // A closing handshake that had begun before is cut short as well.
     this.#setDeadline(time)
@@ -315,7 +310,7 @@ export class Connection<Data = unknown> {
     if (known !== undefined) throw new MisuseError('invalid-state', 'the messages are being read as streams: leave that loop first')
     const iterator = new MessageIterator(this)
     this.#iterator = iterator
-    if (this.#closed !== undefined) iterator.end()
+    if (this.closed !== undefined) iterator.end()
     return iterator
   }
 
@@ -336,7 +331,7 @@ export class Connection<Data = unknown> {
     const streams = new MessageStreams(this)
     this.#iterator = streams
     this.#endpoint.streaming = true
-    if (this.#closed !== undefined) streams.end()
+    if (this.closed !== undefined) streams.end()
     return streams
   }
 
@@ -379,10 +374,10 @@ export class Connection<Data = unknown> {
 
   /** Calls `reject` when the connection is over, unless it is deleted from the set before. */
   #whenEnded(reject: (error: Error) => void): Set<(error: Error) => void> {
-    this.#endListeners ??= new Set()
-    if (this.#closed === undefined) this.#endListeners.add(reject)
+    const { endListeners } = this.#extra
+    if (this.closed === undefined) endListeners.add(reject)
     else reject(closedError())
-    return this.#endListeners
+    return endListeners
   }
 
   /** @internal */
@@ -413,7 +408,7 @@ export class Connection<Data = unknown> {
     transport.on('error', Connection.#onError)
     transport.on('close', Connection.#onClose)
     transport.on('drain', Connection.#onDrain)
-    this.#startedAt = coarseNow()
+    if (this.#terms.limits.lifetime !== Infinity) this.#extra.startedAt = coarseNow()
     this.#watchIdle()
     this.#terms.heartbeat?.add(this)
     if (this.#endpoint.hasContexts) watchContexts(this)
@@ -429,7 +424,7 @@ export class Connection<Data = unknown> {
   /** @internal */
   onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number, ascii: boolean, lent: boolean): void {
     if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesReceived++
-    if (this.#muted) return
+    if ((this.#is & IS.muted) !== 0) return
     const handlers = this.#terms.handlers
     try {
       let result: unknown
@@ -452,27 +447,28 @@ export class Connection<Data = unknown> {
   /** @internal */
   onMessagePiece(opcode: DataOpcode, bytes: Buffer, start: number, end: number): void {
     const reader = this.#readerOfMessage()
-    if (reader !== 'nobody' && !this.#muted) reader.push(opcode, bytes, start, end)
+    if (reader !== 'nobody' && (this.#is & IS.muted) === 0) reader.push(opcode, bytes, start, end)
   }
 
   /** @internal */
   onMessageEnd(opcode: DataOpcode): void {
     if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesReceived++
     const reader = this.#readerOfMessage()
-    if (reader !== 'nobody' && !this.#muted) reader.endMessage(opcode)
-    this.#reader = undefined
+    if (reader !== 'nobody' && (this.#is & IS.muted) === 0) reader.endMessage(opcode)
+    this.#extra.reader = undefined
   }
 
   #readerOfMessage(): MessageStreams | 'nobody' {
-    this.#reader ??= this.#iterator instanceof MessageStreams ? this.#iterator : 'nobody'
-    return this.#reader
+    const extras = this.#extra
+    extras.reader ??= this.#iterator instanceof MessageStreams ? this.#iterator : 'nobody'
+    return extras.reader
   }
 
   /** @internal */
   onBusy(busy: boolean): void {
     if (busy) {
       this.#holds |= HOLD.inflating
-      if (!this.#reading) this.#transport.pause()
+      if ((this.#is & IS.reading) === 0) this.#transport.pause()
     } else {
       this.#holds &= ~HOLD.inflating
       this.#noteHeld()
@@ -495,6 +491,20 @@ export class Connection<Data = unknown> {
     const time = this.#terms.heartbeat?.roundTrip(bytes, start, end)
     if (time !== undefined) this.#count.roundTripTime = time
     this.#countControlFrame()
+  }
+
+  get #extra(): ConnectionExtras {
+    this.#extras ??= new ConnectionExtras()
+    return this.#extras
+  }
+
+  get #closingTime(): number {
+    return this.#extras?.closingTime ?? this.#terms.limits.closingTime
+  }
+
+  /** When its lifetime is over, on the coarse clock. */
+  get #endsAt(): number {
+    return (this.#extras?.startedAt ?? 0) + this.#terms.limits.lifetime
   }
 
   get #count(): ConnectionCounts {
@@ -530,11 +540,11 @@ export class Connection<Data = unknown> {
   onClose(code: number, reason: string, violation: Violation | undefined): void {
     // The endpoint knows only that its transport is gone; why is known here.
     const why = code === CloseCode.abnormal ? this.#lost : reason
-    this.#closed = { code, reason: why }
+    this.#extra.closed = { code, reason: why }
     this.#terms.heartbeat?.delete(this)
     forgetContexts(this)
     this.#iterator?.end()
-    for (const reject of this.#endListeners ?? []) reject(closedError())
+    for (const reject of this.#extra.endListeners) reject(closedError())
     const limit = violation && LIMIT_OF[violation.code]
     if (limit !== undefined) this.#terms.diagnostics?.limitReached(limit, this)
     this.#terms.diagnostics?.connectionClosed(this, code, why)
@@ -552,7 +562,7 @@ export class Connection<Data = unknown> {
       return
     }
     const now = coarseNow()
-    const endsAt = this.#startedAt + this.#terms.limits.lifetime
+    const endsAt = this.#endsAt
     const idleAt = this.#activeAt + this.idleTime
     if (now >= endsAt) {
       this.#terms.diagnostics?.limitReached('lifetime', this)
@@ -682,7 +692,7 @@ export class Connection<Data = unknown> {
   /** Reads without allocating from here on, where that is possible; else through `data` events. */
   #enterArena(): void {
     const answer = readIntoArena(this.#transport, Connection.#onArena)
-    this.#awaitsArena = answer === 'later'
+    this.#is = answer === 'later' ? this.#is | IS.awaitingArena : this.#is & ~IS.awaitingArena
     if (answer === 'yes') this.#transport.off('data', Connection.#onData)
   }
 
@@ -706,10 +716,10 @@ export class Connection<Data = unknown> {
     this.#activeAt = coarseNow()
     if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.bytesReceived += length
     this.#silence = 0
-    this.#reading = true
+    this.#is |= IS.reading
     this.#outbox.cork()
     this.#endpoint.receive(chunk, 0, length)
-    this.#reading = false
+    this.#is &= ~IS.reading
     this.#outbox.uncork()
     if (this.#holds !== 0) this.#transport.pause()
     else if (began !== 0 && performance.now() - began > LONG_READ) this.#letOthersRead()
@@ -842,7 +852,7 @@ export class Connection<Data = unknown> {
 
   /** Reads on, but hands nothing over: all that is waited for is the peer's close frame. */
   #mute(): void {
-    this.#muted = true
+    this.#is |= IS.muted
     this.#release(HOLD.user | HOLD.iterator | HOLD.memory)
   }
 
@@ -851,12 +861,12 @@ export class Connection<Data = unknown> {
     // What still comes is thrown away, and has to be read for that.
     if (readyState === 'closed') return
     if (readyState === 'closing' && (who & PASSING_HOLDS) === 0) {
-      this.#muted = true
+      this.#is |= IS.muted
       return
     }
     this.#holds |= who
     this.#endpoint.pause()
-    if (!this.#reading) this.#transport.pause()
+    if ((this.#is & IS.reading) === 0) this.#transport.pause()
   }
 
   #release(who: number): void {
@@ -864,17 +874,17 @@ export class Connection<Data = unknown> {
     if (this.#holds === 0 || this.#lost !== '') return
     this.#holds &= ~who
     if (this.#holds !== 0) return
-    if (this.#reading) this.#endpoint.resume()
+    if ((this.#is & IS.reading) !== 0) this.#endpoint.resume()
     else process.nextTick(Connection.#goOnWith, this)
   }
 
   /** Reads on after a pause: first what was read before it. */
   #goOn(): void {
     if (this.#holds !== 0 || this.#transport.destroyed) return
-    this.#reading = true
+    this.#is |= IS.reading
     this.#outbox.cork()
     this.#endpoint.resume()
-    this.#reading = false
+    this.#is &= ~IS.reading
     this.#outbox.uncork()
     if (this.#holds === 0) this.#transport.resume()
   }
@@ -887,7 +897,7 @@ export class Connection<Data = unknown> {
 
   #watchIdle(): void {
     this.#activeAt = coarseNow()
-    const lifeLeft = this.#startedAt + this.#terms.limits.lifetime - this.#activeAt
+    const lifeLeft = this.#endsAt - this.#activeAt
     this.#setDeadline(Math.min(this.idleTime, Math.max(0, lifeLeft)))
   }
 
@@ -909,7 +919,7 @@ export class Connection<Data = unknown> {
   static #onData(this: Attached, chunk: Buffer): void {
     const connection = this[connectionOf]
     connection.#receive(chunk, chunk.length)
-    if (connection.#awaitsArena) connection.#enterArena()
+    if ((connection.#is & IS.awaitingArena) !== 0) connection.#enterArena()
   }
 
   static #onArena(this: Socket, length: number, arena: Buffer): boolean {

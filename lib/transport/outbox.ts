@@ -4,15 +4,13 @@ import type { Duplex } from 'node:stream'
 import type { EndpointOutput } from '../protocol/output.ts'
 import { Backlog } from './backlog.ts'
 import { flushAtEndOfTick, type Flushable } from './flush-queue.ts'
+import { gather, ownMemory } from './pieces.ts'
 
 /** From this many queued bytes on, a sender is asked to wait. */
 export const HIGH_WATER = 64 * 1024
 
 /** Frames of all connections are written into slabs of this many bytes, one after the other. */
 const SLAB_SIZE = 64 * 1024
-/** Pieces up to this many bytes are copied together where a batch has several: a vectored write costs more. */
-const GATHER_UP_TO = 4 * 1024
-
 /** What a piece that waits takes of memory besides its bytes, at most: 411 bytes for a write to a socket (Node 20). */
 const PIECE_COST = 512
 
@@ -33,6 +31,29 @@ interface Waiter {
   reject(error: Error): void
 }
 
+/**
+ * Bits of one field, for an idle connection has 8 bytes for each field:
+ * - copiesOnWrite: bytes that a write took at once are free again: true of a kernel's socket, not of a stream in general
+ * - corked: a read is being handled, which ends with a flush anyway
+ * - flushQueued: the end of this tick flushes
+ * - drainWanted: somebody was asked to wait
+ * - drainQueued: they will be told, where the transport will not tell
+ */
+const IS = { copiesOnWrite: 1, corked: 2, flushQueued: 4, drainWanted: 8, drainQueued: 16 } as const
+
+/** What only an Outbox has that others wait for, or that has had to wait itself. */
+class Delays {
+  waiters: Waiter[] = []
+  /** Who sends a message in parts, and waits. */
+  partWaiter: Waiter | undefined
+  /** Made when a message that may be skipped finds the transport blocked; what is sent meanwhile waits in it as well. */
+  backlog: Backlog | undefined
+  /** How many writes the transport may still have in its queue. */
+  waitingWrites = 0
+  /** Called each time that the transport has taken a part of what was written to it. */
+  onTaken: (() => void) | undefined
+}
+
 let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
 let slabUsed = 0
 
@@ -41,8 +62,8 @@ export class Outbox implements EndpointOutput, Flushable {
   promised = 0
   readonly #owner: OutboxOwner
   readonly #transport: Duplex
-  /** Whether bytes that a write took at once are free again: true of a kernel's socket, not of a stream in general. */
-  readonly #copiesOnWrite: boolean
+  /** Bits of IS. */
+  #is: number
   /** The last piece of the batch: `#piece[#start, #end)`. */
   #piece: Buffer = EMPTY
   #start = 0
@@ -50,26 +71,12 @@ export class Outbox implements EndpointOutput, Flushable {
   /** The pieces before it, in order; undefined as long as there is one piece. */
   #earlier: Buffer[] | undefined
   #size = 0
-  /** While a read is being handled, which ends with a flush anyway. */
-  #corked = false
-  #flushQueued = false
-  /** Somebody was asked to wait. */
-  #drainWanted = false
-  #drainQueued = false
-  #waiters: Waiter[] | undefined
-  /** Who sends a message in parts, and waits. */
-  #partWaiter: Waiter | undefined
-  /** Made when a message that may be skipped finds the transport blocked; what is sent meanwhile waits in it as well. */
-  #backlog: Backlog | undefined
-  /** How many writes the transport may still have in its queue. */
-  #waitingWrites = 0
-  /** Called each time that the transport has taken a part of what was written to it. */
-  #onTaken: (() => void) | undefined
+  #delays: Delays | undefined
 
   constructor(transport: Duplex, owner: OutboxOwner) {
     this.#owner = owner
     this.#transport = transport
-    this.#copiesOnWrite = transport instanceof Socket && !('encrypted' in transport)
+    this.#is = transport instanceof Socket && !('encrypted' in transport) ? IS.copiesOnWrite : 0
   }
 
   /** Bytes in the batch. */
@@ -89,14 +96,14 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** Whether `size` bytes more keep the queue within `limit`; many small pieces count with what they take of memory. */
   fits(size: number, limit: number): boolean {
-    const writes = this.#transport.writableLength === 0 ? 0 : this.#waitingWrites
-    const pieces = writes + (this.#backlog?.count ?? 0)
+    const writes = this.#transport.writableLength === 0 ? 0 : (this.#delays?.waitingWrites ?? 0)
+    const pieces = writes + (this.#delays?.backlog?.count ?? 0)
     return Math.max(this.queued + size, pieces * PIECE_COST) <= limit
   }
 
   /** Whether the transport takes what is written; what is promised, and may wait for just that, does not count. */
   get keepsUp(): boolean {
-    return this.#size + (this.#backlog?.size ?? 0) + this.#transport.writableLength < HIGH_WATER
+    return this.#size + (this.#delays?.backlog?.size ?? 0) + this.#transport.writableLength < HIGH_WATER
   }
 
   get memory(): Buffer {
@@ -139,18 +146,18 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** Until `uncork`, the batch only grows. */
   cork(): void {
-    this.#corked = true
+    this.#is |= IS.corked
   }
 
   uncork(): void {
-    this.#corked = false
+    this.#is &= ~IS.corked
     this.flush()
   }
 
   /** The batch is written at the end of this tick, or of the read that is being handled. */
   queueFlush(): void {
-    if (this.#corked || this.#flushQueued) return
-    this.#flushQueued = true
+    if ((this.#is & (IS.corked | IS.flushQueued)) !== 0) return
+    this.#is |= IS.flushQueued
     flushAtEndOfTick(this)
   }
 
@@ -159,40 +166,41 @@ export class Outbox implements EndpointOutput, Flushable {
     if (this.#size >= HIGH_WATER) this.#write()
     this.queueFlush()
     if (this.queued < HIGH_WATER) return true
-    this.#drainWanted = true
+    this.#is |= IS.drainWanted
     return false
   }
 
   /** A sender was refused: `onDrain` will be called when it is worth another try. */
   askToWait(): void {
-    this.#drainWanted = true
+    this.#is |= IS.drainWanted
     if (this.#transport.writableLength === 0) this.queueFlush()
   }
 
   /** `callback` is called each time that the transport has taken a part of what is written from now on. */
   whenTaken(callback: (() => void) | undefined): void {
-    this.#onTaken = callback
+    if (callback !== undefined || this.#delays !== undefined) this.#delay.onTaken = callback
   }
 
   /** For a limit below what a stream may hold without a word: the taking of each part is noticed, for `onDrain`. */
   watchTaken(): void {
-    this.#onTaken ??= () => this.queueFlush()
+    this.#delay.onTaken ??= () => this.queueFlush()
   }
 
   /** Where the transport is blocked, the batch waits here, whole: as a message that may be skipped, or as what may not. */
   setAside(droppable: boolean): void {
-    if (this.#size === 0 || (this.#backlog === undefined && !this.blocked)) return
-    this.#backlog ??= new Backlog()
+    if (this.#size === 0 || (this.#delays?.backlog === undefined && !this.blocked)) return
+    const delay = this.#delay
+    delay.backlog ??= new Backlog()
     const size = this.#size
     const pieces = gather([...(this.#earlier ?? []), this.#piece.subarray(this.#start, this.#end)])
     this.#clearBatch()
-    this.#backlog.push(pieces.map(ownMemory), size, droppable)
+    delay.backlog.push(pieces.map(ownMemory), size, droppable)
     this.promised += size
   }
 
   /** Skips messages that were set aside, oldest first, until `size` bytes more fit. How many; 0 where that is no help. */
   makeRoom(size: number, limit: number): number {
-    const backlog = this.#backlog
+    const backlog = this.#delays?.backlog
     if (backlog === undefined || this.queued - backlog.droppableSize + size > limit) return 0
     let skipped = 0
     while (!this.fits(size, limit)) {
@@ -206,26 +214,28 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** Resolves when nobody has to wait; rejects if `end` comes first. */
   drained(): Promise<void> {
-    if (!this.#drainWanted) return Promise.resolve()
-    return new Promise((resolve, reject) => (this.#waiters ??= []).push({ resolve, reject }))
+    if ((this.#is & IS.drainWanted) === 0) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#delay.waiters.push({ resolve, reject }))
   }
 
   /** Resolves when the transport takes more, whatever is promised; rejects if `end` comes first. For one at a time. */
   taken(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#partWaiter = { resolve, reject }
+      this.#delay.partWaiter = { resolve, reject }
     })
   }
 
   /** Nobody will be able to go on. */
   end(): void {
-    this.#drainWanted = false
-    this.#partWaiter?.reject(closedError())
-    this.#partWaiter = undefined
-    for (const waiter of this.#takeWaiters()) waiter.reject(closedError())
-    if (!this.#transport.destroyed || this.#backlog === undefined) return
-    this.promised -= this.#backlog.size
-    this.#backlog = undefined
+    this.#is &= ~IS.drainWanted
+    const delays = this.#delays
+    if (delays === undefined) return
+    delays.partWaiter?.reject(closedError())
+    delays.partWaiter = undefined
+    for (const waiter of delays.waiters.splice(0)) waiter.reject(closedError())
+    if (!this.#transport.destroyed || delays.backlog === undefined) return
+    this.promised -= delays.backlog.size
+    delays.backlog = undefined
   }
 
   /** As `flush`; and what was set aside goes too, for nothing more will be sent. */
@@ -235,11 +245,11 @@ export class Outbox implements EndpointOutput, Flushable {
   }
 
   flush(): void {
-    this.#flushQueued = false
+    this.#is &= ~IS.flushQueued
     this.#write()
-    if ((this.#mayDrain || this.#partWaiter !== undefined) && !this.#drainQueued && !this.#willTell) {
+    if (this.#isAwaited && (this.#is & IS.drainQueued) === 0 && !this.#willTell) {
       // Not in this tick: a callback that sends whenever it may would let nobody else run.
-      this.#drainQueued = true
+      this.#is |= IS.drainQueued
       setImmediate(Outbox.#drainLater, this)
     }
     this.#owner.onQueueChanged()
@@ -247,17 +257,18 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** The transport says that it takes more. */
   unblocked(): void {
-    this.#drainQueued = false
+    this.#is &= ~IS.drainQueued
     this.#writeBacklog(false)
     if (this.blocked) return
     this.#owner.onQueueChanged()
     this.#owner.onUnblocked()
     if (this.#size > 0) this.queueFlush()
-    this.#partWaiter?.resolve()
-    this.#partWaiter = undefined
+    const delays = this.#delays
+    delays?.partWaiter?.resolve()
+    if (delays !== undefined) delays.partWaiter = undefined
     if (!this.#mayDrain) return
-    this.#drainWanted = false
-    for (const waiter of this.#takeWaiters()) waiter.resolve()
+    this.#is &= ~IS.drainWanted
+    for (const waiter of delays?.waiters.splice(0) ?? []) waiter.resolve()
     this.#owner.onDrain()
   }
 
@@ -265,19 +276,23 @@ export class Outbox implements EndpointOutput, Flushable {
     outbox.unblocked()
   }
 
+  get #delay(): Delays {
+    this.#delays ??= new Delays()
+    return this.#delays
+  }
+
+  /** Whether somebody waits who might go on now. */
+  get #isAwaited(): boolean {
+    return this.#mayDrain || this.#delays?.partWaiter !== undefined
+  }
+
   get #mayDrain(): boolean {
-    return this.#drainWanted && this.promised < HIGH_WATER
+    return (this.#is & IS.drainWanted) !== 0 && this.promised < HIGH_WATER
   }
 
   /** Whether something will be heard of the transport when it takes more. */
   get #willTell(): boolean {
-    return this.blocked || (this.#onTaken !== undefined && this.#transport.writableLength > 0)
-  }
-
-  #takeWaiters(): Waiter[] {
-    const waiters = this.#waiters ?? []
-    this.#waiters = undefined
-    return waiters
+    return this.blocked || (this.#delays?.onTaken !== undefined && this.#transport.writableLength > 0)
   }
 
   /** Hands the batch to the transport; what it does not take at once waits in its queue. */
@@ -286,7 +301,7 @@ export class Outbox implements EndpointOutput, Flushable {
     if (this.#size === 0) return
     this.#owner.onFlush(this.#transport.writable ? this.#size : 0)
     const transport = this.#transport
-    if (transport.writableLength === 0) this.#waitingWrites = 0
+    if (this.#delays !== undefined && transport.writableLength === 0) this.#delays.waitingWrites = 0
     const earlier = this.#earlier
     const piece = this.#piece
     const start = this.#start
@@ -297,7 +312,7 @@ export class Outbox implements EndpointOutput, Flushable {
     if (earlier === undefined) {
       this.#writePiece(last)
       // Taken at once: the memory is free for the next batch.
-      if (inSlab && this.#copiesOnWrite && transport.writableLength === 0) slabUsed = start
+      if (inSlab && (this.#is & IS.copiesOnWrite) !== 0 && transport.writableLength === 0) slabUsed = start
     } else {
       earlier.push(last)
       transport.cork()
@@ -308,21 +323,22 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** What was set aside goes, in order and the batch behind it, as far as the transport takes it; or all of it. */
   #writeBacklog(all: boolean): void {
-    if (this.#backlog === undefined) return
+    const delays = this.#delays
+    if (delays?.backlog === undefined) return
     this.setAside(false)
     const transport = this.#transport
-    while (this.#backlog !== undefined && (all || !this.blocked)) {
+    while (delays.backlog !== undefined && (all || !this.blocked)) {
       const pieces: Buffer[] = []
       const room = all ? Infinity : transport.writableHighWaterMark - transport.writableLength
       let size = 0
       do {
-        const entry = this.#backlog.shift()
+        const entry = delays.backlog.shift()
         if (entry === undefined) break
         this.promised -= entry.size
         size += entry.size
         pieces.push(...entry.pieces)
       } while (size < room)
-      if (this.#backlog.count === 0) this.#backlog = undefined
+      if (delays.backlog.count === 0) delays.backlog = undefined
       if (!transport.writable) continue
       this.#owner.onFlush(size)
       transport.cork()
@@ -340,44 +356,12 @@ export class Outbox implements EndpointOutput, Flushable {
   /** What has to wait gets memory of its own, so that a slow reader's few bytes don't hold a whole slab. */
   #writePiece(bytes: Buffer): void {
     const waits = this.#transport.writableLength > 0
-    if (waits) this.#waitingWrites++
-    this.#transport.write(waits ? ownMemory(bytes) : bytes, this.#onTaken)
+    if (waits) this.#delay.waitingWrites++
+    this.#transport.write(waits ? ownMemory(bytes) : bytes, this.#delays?.onTaken)
   }
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** A small piece of memory that others share, in memory of its own. */
-function ownMemory(bytes: Buffer): Buffer {
-  return bytes.length < GATHER_UP_TO && bytes.length < bytes.buffer.byteLength ? copyOf(bytes) : bytes
-}
-
-/** Not `Buffer.from`, which may take a part of Node's pool: that is 64 KiB from Node 24 on, and would be held instead. */
-function copyOf(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
-  bytes.copy(copy)
-  return copy
-}
-
-/** Joins neighbouring small pieces; large ones stay as they are. */
-function gather(pieces: readonly Buffer[]): Buffer[] {
-  const parts: Buffer[] = []
-  let small: Buffer[] = []
-  const joinSmall = (): void => {
-    if (small.length > 0) parts.push(small.length === 1 ? small[0] : Buffer.concat(small))
-    small = []
-  }
-  for (const piece of pieces) {
-    if (piece.length <= GATHER_UP_TO) {
-      small.push(piece)
-    } else {
-      joinSmall()
-      parts.push(piece)
-    }
-  }
-  joinSmall()
-  return parts
-}
 
 /** What `drained` rejects with. */
 export function closedError(): Error {

@@ -1,0 +1,16 @@
+/** What a connection has only in some states, or with some settings, and so made only for those: an idle one has none. */
+import type { MessageStreams } from './message-streams.ts'
+
+export class ConnectionExtras {
+  /** Milliseconds, where it differs from the limit's. */
+  idleTime: number | undefined
+  closingTime: number | undefined
+  /** On the coarse clock; of one whose lifetime is limited. */
+  startedAt = 0
+  /** How it ended. */
+  closed: { readonly code: number; readonly reason: string } | undefined
+  /** Who reads the message whose pieces come: it stays theirs, though they may have left. Undefined between messages. */
+  reader: MessageStreams | 'nobody' | undefined
+  /** Those who send streams, or wait for their turn to: told where nothing can be sent any more. */
+  readonly endListeners = new Set<(error: Error) => void>()
+}
