@@ -31,6 +31,7 @@ import { MessageStreams } from './message-streams.ts'
 import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { GRANULARITY } from './memory-budget.ts'
+import { readOnInTurn } from './read-turns.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
@@ -725,10 +726,20 @@ export class Connection<Data = unknown> {
     else if (began !== 0 && performance.now() - began > LONG_READ) this.#letOthersRead()
   }
 
-  /** libuv reads up to 32 times before it looks at other sockets: a flood of tiny frames would keep them waiting. */
+  /**
+   * libuv reads up to 32 times before it looks at other sockets, and then at all the others that flood as well: whoever
+   * sends little would wait for them all.
+   */
   #letOthersRead(): void {
     this.#transport.pause()
-    setImmediate(Connection.#readOn, this)
+    readOnInTurn(this)
+  }
+
+  /** @internal */
+  readOn(): boolean {
+    if (this.#holds !== 0 || this.#transport.destroyed) return false
+    this.#transport.resume()
+    return true
   }
 
   #send(opcode: DataOpcode, payload: string | Uint8Array, lent: boolean, compress: boolean | undefined): boolean {
@@ -946,10 +957,6 @@ export class Connection<Data = unknown> {
 
   static #readFrom(connection: Connection<unknown>, early: Buffer | undefined): void {
     connection.#startReading(early)
-  }
-
-  static #readOn(connection: Connection<unknown>): void {
-    if (connection.#holds === 0 && !connection.#transport.destroyed) connection.#transport.resume()
   }
 
   static #goOnWith(connection: Connection<unknown>): void {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { parseExposition } from '../helpers/exposition.ts'
+import { PATIENCE } from '../helpers/pool-program.ts'
 
 // The command as it is installed: from dist, which `npm test` has built.
 
@@ -41,6 +42,16 @@ async function stop(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signal
 async function fetchPage(url: URL): Promise<{ response: IncomingMessage; body: string }> {
   const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage]
   return { response, body: await text(response) }
+}
+
+/** What `/metrics` says, once so many workers take part in it: the address is told when the first of them listens. */
+async function metricsOf(url: URL, workers: number) {
+  const until = performance.now() + PATIENCE
+  for (;;) {
+    const { response, body } = await fetchPage(new URL('/metrics', url))
+    const exposition = parseExposition(body)
+    if (exposition.samples.get('kore_ws_workers') === workers || performance.now() > until) return { response, ...exposition }
+  }
 }
 
 /** Handshakes on a raw socket and returns all that comes until the end, as text. */
@@ -141,10 +152,9 @@ for (const more of [[], ['--workers', '2']]) {
       t.match(await conversation(url, '/other').all, /^HTTP\/1\.1 404 /)
     })
     t.test('/metrics counts what the routes have done, on all workers', async t => {
-      const { response, body } = await fetchPage(new URL('/metrics', url))
-      t.match(response, { statusCode: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } })
-      const { samples, labels } = parseExposition(body)
       const workers = more.length === 0 ? 1 : 2
+      const { response, samples, labels } = await metricsOf(url, workers)
+      t.match(response, { statusCode: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } })
       t.equal(samples.get('kore_ws_workers'), workers)
       const routes = ['/chat', '/echo', '/people']
       t.strictSame([...new Set(labels.map(({ route }) => route))].filter(route => route !== undefined).sort(), routes)

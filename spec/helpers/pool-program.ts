@@ -28,7 +28,8 @@ export class PoolProgram {
     this.child.on('message', note => this.notes.push(note as Note))
     t.teardown(async () => {
       const gone = once(this.child, 'exit')
-      if (this.child.connected) this.child.send('exit')
+      // It may be gone by itself: then there is nobody to hear it.
+      if (this.child.connected) this.child.send('exit', () => {})
       else this.child.kill('SIGKILL')
       if (this.child.exitCode === null && this.child.signalCode === null) await gone
     })
