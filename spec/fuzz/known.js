@@ -66,8 +66,12 @@ export const KNOWN = [
   },
   {
     name: 'incomplete DEFLATE data',
-    reason: 'Section 7.2.2: a message has to end with its block. ws hands over what came out of one that is cut.',
-    holds: (ours, theirs) => oursStops(ours, theirs, 'invalid-deflate'),
+    reason:
+      'Section 7.2.2: a message has to end with its block. ws hands over what came out of one that is cut; we may take ' +
+      'what has to follow it for data, and so find it too big first.',
+    holds: (ours, theirs, { end }) =>
+      oursStops(ours, theirs, 'invalid-deflate') ||
+      (oursStops(ours, theirs, 'message-too-big') && end.violations?.length === 2),
   },
   {
     name: 'fragment by fragment',
