@@ -84,6 +84,7 @@ export function asksForWebSocket(head: RequestHead, fields: HandshakeFields = pi
 
 function hasToken(values: readonly string[], wanted: string): boolean {
   for (const value of values) {
+    if (value.toLowerCase() === wanted) return true
     for (const element of value.split(',')) {
       if (trimSpace(element).toLowerCase() === wanted) return true
     }

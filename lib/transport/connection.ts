@@ -405,7 +405,7 @@ export class Connection<Data = unknown> {
   /** @internal Calls `open` and starts to read. */
   start(early: Buffer | undefined): void {
     const transport = this.#transport
-    Object.assign(transport, { [connectionOf]: this })
+    ;(transport as Attached)[connectionOf] = this
     transport.on('error', Connection.#onError)
     transport.on('close', Connection.#onClose)
     transport.on('drain', Connection.#onDrain)
