@@ -70,6 +70,11 @@ const droppedChannel = channel('kore-ws.message.dropped')
 const errorChannel = channel('kore-ws.error')
 
 const REASONS: ReadonlyMap<Refusal, string> = new Map(Object.entries(REFUSALS).map(([name, refusal]) => [refusal, name]))
+/** Refusals that come of a limit, where nothing else says that it was reached. */
+const LIMITS: ReadonlyMap<Refusal, string> = new Map([
+  [REFUSALS.headSize, 'handshakeBytes'],
+  [REFUSALS.timeout, 'handshakeTime'],
+])
 /** The reason of refusals that are the application's. */
 const BY_ACCEPT = 'accept'
 
@@ -132,6 +137,8 @@ export class Diagnostics {
   /** A server's answer to a handshake, on its way to the client at the other end of `socket`. */
   refused(refusal: Refusal, socket: object): void {
     const reason = REASONS.get(refusal) ?? BY_ACCEPT
+    const limit = LIMITS.get(refusal)
+    if (limit !== undefined) this.limitReached(limit, null)
     this.#refused(refusal.status, reason)
     if (!refusedChannel.hasSubscribers) return
     const { remoteAddress } = socket as { readonly remoteAddress?: string | undefined }

@@ -22,7 +22,7 @@ import type { ConnectionHandlers, ConnectionTerms, PublishOptions } from './tran
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
-import { answerPlainRequest, destroyAfter, keepNewcomers, PendingUpgrade, refuseUpgrade, takeOver } from './transport/http1.ts'
+import { answerPlainRequest, destroyAfter, httpTime, keepNewcomers, PendingUpgrade, refuseBadRequest, refuseUpgrade, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
@@ -125,7 +125,7 @@ export class WebSocketServer<Data = unknown> {
       throw new MisuseError('invalid-state', 'listen can be called once, and not after close')
     }
     const { handshakeTime, handshakeBytes } = this.#options.limits
-    const time = finite(handshakeTime)
+    const time = httpTime(handshakeTime)
     // Node refuses at this many, and counts less than `readRequest` does: the rest is refused there.
     const maxHeaderSize = Math.min(handshakeBytes + 1, Number.MAX_SAFE_INTEGER)
     const http = createServer(
@@ -135,12 +135,19 @@ export class WebSocketServer<Data = unknown> {
     this.#http = http
     keepNewcomers(http)
     http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
+    http.on('clientError', (error, socket) => {
+      const refusal = refuseBadRequest(error, socket)
+      if (refusal !== undefined) this.#diagnostics.refused(refusal, socket)
+    })
     this.#admission.watch(http, (socket, refusal) => this.#refuse(socket, refusal))
     try {
       await new Promise<void>((resolve, reject) => {
+        const closed = (): void => reject(new MisuseError('invalid-state', 'the server was closed before it listened'))
         http.once('error', reject)
+        http.once('close', closed)
         http.listen(options, () => {
           http.off('error', reject)
+          http.off('close', closed)
           resolve()
         })
       })
@@ -235,7 +242,6 @@ export class WebSocketServer<Data = unknown> {
     try {
       const offer = readRequest(request, this.#options.origins, this.#options.limits.handshakeBytes)
       if (offer instanceof Refusal) {
-        if (offer === REFUSALS.headSize) this.#diagnostics.limitReached('handshakeBytes', null)
         this.#refuse(socket, offer)
         return
       }
@@ -389,8 +395,3 @@ interface Pending {
 type Entrant = HandshakeOffer & { readonly address: string | undefined }
 
 const EMPTY = Buffer.alloc(0)
-
-/** Node's HTTP server takes 0 for no timeout. */
-function finite(time: number): number {
-  return time === Infinity ? 0 : time
-}

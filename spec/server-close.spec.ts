@@ -375,3 +375,14 @@ t.test('a client that never reads is dropped at the end of the time', async t =>
   t.ok(performance.now() - began >= 400, 'it had its time')
   t.ok(journal.lines.includes('close 1006 close-timeout'))
 })
+
+t.test('close before listen is done: listen rejects, and nothing listens', async t => {
+  for (const host of ['127.0.0.1', 'localhost']) {
+    const server = new WebSocketServer()
+    const listening = server.listen({ port: 0, host })
+    const closing = server.close()
+    await t.rejects(listening, { name: 'MisuseError', code: 'invalid-state', message: /closed/ }, host)
+    t.strictSame(await closing, { closed: 0, dropped: 0, refused: 0 })
+    t.equal(server.address, null)
+  }
+})

@@ -44,6 +44,35 @@ t.test('handshakeBytes: a path counts too; Infinity is no limit, and 0 lets nobo
   t.equal((await (await none.dial()).handshake()).status, 431)
 })
 
+t.test('what Node refuses before it is a request is counted as well, and tells of the limit', async t => {
+  const rows = [
+    ['GET / HTTP/1.1\r\nx-more: ', 408, 'timeout', 'handshakeTime'],
+    [`GET / HTTP/1.1\r\nx-more: ${'x'.repeat(2000)}`, 431, 'headSize', 'handshakeBytes'],
+    ['what is this\r\n\r\n', 400, 'request', undefined],
+  ] as const
+  for (const [request, status, reason, limit] of rows) {
+    const { server, dial, journal } = await running(t, { limits: { handshakeTime: 100, handshakeBytes: 1000 } })
+    const client = await dial()
+    const answer = client.answer()
+    client.socket.write(request)
+    t.equal((await answer).status, status)
+    await client.journal.until('end')
+    const { refused, limitsReached } = server.metrics()
+    t.strictSame(refused, { total: 1, byStatus: { [status]: 1 }, byReason: { [reason]: 1 } })
+    t.strictSame(limitsReached, limit === undefined ? {} : { [limit]: 1 })
+    t.notOk(journal.lines.some(line => line.includes('error')))
+  }
+})
+
+t.test('handshakeTime: 0 is no time, and not no limit', async t => {
+  const { server, dial } = await running(t, { limits: { handshakeTime: 0 } })
+  const client = await dial()
+  const answer = client.answer()
+  client.socket.write('GET / HTTP/1.1\r\n')
+  t.equal((await answer).status, 408)
+  t.equal(server.metrics().limitsReached.handshakeTime, 1)
+})
+
 t.test('the other limits and the policies reach the connections of a server', async t => {
   const never = new Promise(() => {})
   const limits = { pendingMessages: 2, controlFrames: 5, retainedBytes: 10, lifetime: Infinity }

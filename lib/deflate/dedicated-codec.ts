@@ -31,8 +31,8 @@ export class DedicatedCompressor implements Compressor {
    * A large message has enough to refer back to in itself: it is compressed without the context, which can't know of it
    * and so is given up. No context is ever at work on another thread.
    */
-  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): void {
-    deflateLater(payload, this.#settings, compressed => {
+  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): () => void {
+    return deflateLater(payload, this.#settings, compressed => {
       this.release()
       done(this.#closed ? undefined : compressed)
     })
@@ -68,8 +68,8 @@ export class DedicatedDecompressor implements Decompressor {
     return message
   }
 
-  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): void {
-    inflateLater(bytes, limit, this.#history, result => {
+  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): () => void {
+    return inflateLater(bytes, limit, this.#history, result => {
       if (!(result instanceof Violation)) this.#history.append(result, 0, result.length)
       done(result)
     })

@@ -13,21 +13,32 @@ const CHUNK_SIZE = 64 * 1024
  */
 const MAX_RUNNING = 4
 
-type Job = (finished: () => void) => void
+/** What is to be done: tells when it is, and may be told to stop before. */
+interface Job {
+  start(finished: () => void): void
+  /** Once it has been started. */
+  stop(): void
+}
 
-const waiting: Job[] = []
+const waiting = new Set<Job>()
 let running = 0
 
-function schedule(job: Job): void {
-  waiting.push(job)
+/** @returns takes the job back: it is not started any more, or stopped */
+function schedule(job: Job): () => void {
+  waiting.add(job)
   startNext()
+  return () => {
+    if (!waiting.delete(job)) job.stop()
+  }
 }
 
 function startNext(): void {
-  const job = running < MAX_RUNNING ? waiting.shift() : undefined
+  if (running >= MAX_RUNNING) return
+  const [job] = waiting
   if (job === undefined) return
+  waiting.delete(job)
   running++
-  job(() => {
+  job.start(() => {
     running--
     startNext()
   })
@@ -38,19 +49,25 @@ function startNext(): void {
  *
  * @param payload left alone until `done` is called
  * @param done called once, later, with the message without its trailing 00 00 ff ff; undefined where zlib could not
+ * @returns takes the call back: `done` is not called any more
  */
 export function deflateLater(
   payload: Uint8Array,
   { level, windowBits, memLevel }: ContextSettings,
   done: (compressed: Buffer | undefined) => void
-): void {
+): () => void {
   const options = { level, windowBits, memLevel, chunkSize: CHUNK_SIZE, finishFlush: constants.Z_SYNC_FLUSH }
-  schedule(finished =>
-    deflateRaw(payload, options, (error, compressed) => {
-      finished()
-      done(error === null ? compressed.subarray(0, compressed.length - TAIL_SIZE) : undefined)
-    })
-  )
+  let stopped = false
+  return schedule({
+    start: finished =>
+      deflateRaw(payload, options, (error, compressed) => {
+        finished()
+        if (!stopped) done(error === null ? compressed.subarray(0, compressed.length - TAIL_SIZE) : undefined)
+      }),
+    stop: () => {
+      stopped = true
+    },
+  })
 }
 
 /**
@@ -59,20 +76,25 @@ export function deflateLater(
  * @param limit the most bytes it may inflate to
  * @param history what it may refer back to; left as it is until `done` is called
  * @param done called once, later, with the message or with the Violation `message-too-big` or `invalid-deflate`
+ * @returns takes the call back: what has been made is given up, and `done` is not called any more
  */
 export function inflateLater(
   bytes: Buffer,
   limit: number,
   history: History | undefined,
   done: (result: Buffer | Violation) => void
-): void {
+): () => void {
   const input = Buffer.concat([bytes, ENDING])
-  schedule(finished => {
-    const inflation = new Inflation(input, Math.min(limit, MAX_MESSAGE_SIZE), history, result => {
-      finished()
-      done(result)
-    })
-    inflation.start(history)
+  let inflation: Inflation | undefined
+  return schedule({
+    start: finished => {
+      inflation = new Inflation(input, Math.min(limit, MAX_MESSAGE_SIZE), history, result => {
+        finished()
+        if (result !== undefined) done(result)
+      })
+      inflation.start(history)
+    },
+    stop: () => inflation?.stop(),
   })
 }
 
@@ -81,7 +103,8 @@ class Inflation {
   readonly #input: Buffer
   readonly #limit: number
   readonly #history: History | undefined
-  readonly #done: (result: Buffer | Violation) => void
+  /** Undefined: stopped. */
+  readonly #done: (result: Buffer | Violation | undefined) => void
   readonly #finals: FinalBlocks
   readonly #outputs: Buffer[] = []
   /** What the outputs have together. */
@@ -90,8 +113,15 @@ class Inflation {
   #ended = 0
   /** Where in the input the stream began. */
   #at = 0
+  #stream: InflateRaw | undefined
+  #over = false
 
-  constructor(input: Buffer, limit: number, history: History | undefined, done: (result: Buffer | Violation) => void) {
+  constructor(
+    input: Buffer,
+    limit: number,
+    history: History | undefined,
+    done: (result: Buffer | Violation | undefined) => void
+  ) {
     this.#input = input
     this.#limit = limit
     this.#history = history
@@ -104,9 +134,21 @@ class Inflation {
     const dictionary = history === undefined || history.length === 0 ? undefined : history.bytes
     const stream = createInflateRaw({ chunkSize: CHUNK_SIZE, finishFlush: constants.Z_FINISH, dictionary })
     stream.on('data', (chunk: Buffer) => this.#onData(stream, chunk))
-    stream.on('error', () => this.#done(new Violation('invalid-deflate')))
+    this.#stream = stream
+    stream.on('error', () => this.#conclude(new Violation('invalid-deflate')))
     stream.on('end', () => this.#onEnd(stream))
     stream.end(this.#input.subarray(this.#at))
+  }
+
+  stop(): void {
+    this.#stream?.destroy()
+    this.#conclude(undefined)
+  }
+
+  #conclude(result: Buffer | Violation | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    this.#done(result)
   }
 
   #onData(stream: InflateRaw, chunk: Buffer): void {
@@ -115,13 +157,13 @@ class Inflation {
     this.#length += chunk.length
     if (this.#length <= this.#limit) return
     stream.destroy()
-    this.#done(new Violation('message-too-big'))
+    this.#conclude(new Violation('message-too-big'))
   }
 
   /** A stream has ended: with the message, or inside of it. */
   #onEnd(stream: InflateRaw): void {
     this.#at += stream.bytesWritten
-    if (this.#at === this.#input.length) this.#done(Buffer.concat(this.#outputs, this.#length))
+    if (this.#at === this.#input.length) this.#conclude(Buffer.concat(this.#outputs, this.#length))
     else this.#goOn()
   }
 
@@ -131,7 +173,7 @@ class Inflation {
       this.#ended = this.#outputs.length
       this.start(window)
     } catch (error) {
-      this.#done(error as Violation)
+      this.#conclude(error as Violation)
     }
   }
 }

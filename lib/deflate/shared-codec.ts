@@ -25,8 +25,8 @@ export class SharedCompressor implements Compressor {
     return this.#deflater.deflate(payload)
   }
 
-  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): void {
-    deflateLater(payload, this.#settings, done)
+  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): () => void {
+    return deflateLater(payload, this.#settings, done)
   }
 
   /** A connection has nothing to give up. */
@@ -48,8 +48,8 @@ export class SharedDecompressor implements Decompressor {
     return this.#engine.inflate(bytes, start, end, limit, undefined)
   }
 
-  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): void {
-    inflateLater(bytes, limit, undefined, done)
+  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): () => void {
+    return inflateLater(bytes, limit, undefined, done)
   }
 
   release(): void {}

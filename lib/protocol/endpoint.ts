@@ -7,7 +7,7 @@ import { checkAmount } from './amount.ts'
 import { CloseCode } from './close-code.ts'
 import { encodeClosePayload, parseClosePayload } from './close-payload.ts'
 import { FrameParser, type Role } from './frame-parser.ts'
-import { writeFrame, writeTextFrame } from './frame-serializer.ts'
+import { BY_REFERENCE_FROM, writeFrame, writeTextFrame } from './frame-serializer.ts'
 import { randomMaskingKey } from './masking-key.ts'
 import { MessageAssembler } from './message-assembler.ts'
 import { OWN_MEMORY_FROM, type Compression, type Compressor } from './message-codec.ts'
@@ -226,7 +226,8 @@ export class Endpoint {
       return true
     }
     const text = typeof data === 'string'
-    const kept = lent && !text ? Buffer.from(data) : data
+    // As it would be if it went at once: only large memory is the caller's to leave alone.
+    const kept = !text && (lent || data.length < BY_REFERENCE_FROM) ? Buffer.from(data) : data
     this.#queue.add(text ? Buffer.byteLength(data) : data.length, () => this.#write(opcode, kept, false, compress))
     return true
   }
@@ -421,11 +422,11 @@ export class Endpoint {
       this.#deliverInflated(opcode, message)
       return
     }
-    const inflating: Inflating = { opcode, result: undefined, size: end - start }
+    const inflating: Inflating = { opcode, result: undefined, size: end - start, cancel: undefined }
     this.#inflating = inflating
     this.halted = true
-    decompressor.decompressLater(bytes.subarray(start, end), this.#maxInflatedBytes, result => {
-      if (this.#state === EndpointState.closed) return
+    inflating.cancel = decompressor.decompressLater(bytes.subarray(start, end), this.#maxInflatedBytes, result => {
+      inflating.cancel = undefined
       if (!(result instanceof Violation)) this.#countInflated(end - start, result.length)
       inflating.result = result
       inflating.size = result instanceof Violation ? 0 : result.length
@@ -540,6 +541,7 @@ export class Endpoint {
     this.#state = TRANSITIONS[this.#state][event][0]
     this.halted = true
     this.#closeWaits = false
+    this.#inflating?.cancel?.()
     this.#unread = this.#message = this.#frame = this.#owedPong = this.#inflating = undefined
     this.#queue?.drop()
     this.#compression?.compressor?.close()
@@ -584,9 +586,9 @@ export class Endpoint {
   #compressLater(compressor: Compressor, opcode: DataOpcode, bytes: Uint8Array): void {
     const queue = this.#holdQueue()
     this.#output.promised += bytes.length
-    compressor.compressLater(bytes, compressed => {
+    const cancel = compressor.compressLater(bytes, compressed => {
+      queue.underWay = undefined
       this.#output.promised -= bytes.length
-      if (this.#state === EndpointState.closed) return
       const smaller = compressed !== undefined && compressed.length < bytes.length
       const first = FIN | (smaller ? RSV1 : 0) | opcode
       if (smaller) this.#countDeflated(bytes.length, compressed.length)
@@ -594,6 +596,12 @@ export class Endpoint {
       queue.release()
       this.#sink.onOutput()
     })
+    queue.underWay = {
+      cancel: () => {
+        cancel()
+        this.#output.promised -= bytes.length
+      },
+    }
   }
 
   #holdQueue(): SendQueue {
@@ -609,7 +617,8 @@ export class Endpoint {
       const at = this.#parser.parse(bytes, start, end)
       if (this.halted && at < end && this.#state !== EndpointState.closed) {
         const rest = bytes.subarray(at, end)
-        this.#unread = own ? rest : copyOf(rest)
+        // A few bytes that are left should not hold on to all that came with them.
+        this.#unread = own && 2 * rest.length >= rest.buffer.byteLength ? rest : copyOf(rest)
       }
     } catch (error) {
       this.#caught(error)
@@ -633,6 +642,8 @@ interface Inflating {
   result: Buffer | Violation | undefined
   /** Bytes that are kept: of the message as it came, then of the result. */
   size: number
+  /** Where it is under way: what nobody waits for is not done for anybody. */
+  cancel: (() => void) | undefined
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -31,8 +31,9 @@ export interface Compressor {
    * @param payload left alone by everybody until `done` is called
    * @param done called once, never from inside this call, with memory that is the caller's own; with undefined where it
    *   could not be done: closed meanwhile, or no memory
+   * @returns takes the call back: what has not begun is not done any more, and `done` is not called
    */
-  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): void
+  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): () => void
   /** The connection is idle: what can be given up is; the next message begins without context. */
   release(): void
   /** Gives all up. Nothing is called after it but the `done` that is still owed. */
@@ -59,8 +60,9 @@ export interface Decompressor {
    * @param limit as for `decompress`
    * @param done called once, never from inside this call, with memory that is the caller's own or with the Violation
    *   that `decompress` would throw
+   * @returns takes the call back: no more of it is done, nothing of it is kept, and `done` is not called
    */
-  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): void
+  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): () => void
   /** The connection is idle: what can be given up is; the peer's messages are understood as before. */
   release(): void
   /** Gives all up. Nothing is called after it but the `done` that is still owed. */

@@ -17,6 +17,8 @@ export interface Output {
 export interface EndpointOutput extends Output {
   /** Bytes of messages that have been accepted and will be written later; the Endpoint keeps count here. */
   promised: number
+  /** So many messages more, or fewer, wait to be written later: each takes memory besides its bytes. */
+  countWaiting(change: number): void
 }
 
 /** An Output that keeps all in memory, for use without a socket. */
@@ -24,6 +26,8 @@ export class BufferedOutput implements EndpointOutput {
   memory = Buffer.alloc(0)
   blocked = false
   promised = 0
+  /** How many messages wait to be written later. */
+  waiting = 0
   #from = 0
   #chunks: Buffer[] = []
 
@@ -42,6 +46,10 @@ export class BufferedOutput implements EndpointOutput {
 
   append(bytes: Buffer): void {
     this.#chunks.push(bytes)
+  }
+
+  countWaiting(change: number): void {
+    this.waiting += change
   }
 
   /** All output since the last call, as one Buffer. */

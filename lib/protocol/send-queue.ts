@@ -6,6 +6,8 @@ import type { EndpointOutput } from './output.ts'
  * need not wait.
  */
 export class SendQueue {
+  /** The message that the others wait for, where it is compressed elsewhere. */
+  underWay: { cancel(): void } | undefined
   readonly #output: EndpointOutput
   readonly #jobs: { readonly size: number; readonly run: () => void }[] = []
   /** The jobs before it are done: they are removed together, for one by one is slow where there are many. */
@@ -26,6 +28,7 @@ export class SendQueue {
   /** @param size bytes that are promised to the output meanwhile */
   add(size: number, run: () => void): void {
     this.#output.promised += size
+    this.#output.countWaiting(1)
     this.#jobs.push({ size, run })
   }
 
@@ -44,6 +47,7 @@ export class SendQueue {
       while (!this.#held && this.#next < this.#jobs.length) {
         const { size, run } = this.#jobs[this.#next++]
         this.#output.promised -= size
+        this.#output.countWaiting(-1)
         run()
       }
     } finally {
@@ -55,7 +59,11 @@ export class SendQueue {
 
   /** Nothing of it will be sent. */
   drop(): void {
-    for (const { size } of this.#jobs.slice(this.#next)) this.#output.promised -= size
+    this.underWay?.cancel()
+    this.underWay = undefined
+    const waiting = this.#jobs.slice(this.#next)
+    for (const { size } of waiting) this.#output.promised -= size
+    if (waiting.length > 0) this.#output.countWaiting(-waiting.length)
     this.#jobs.length = 0
   }
 }

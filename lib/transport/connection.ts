@@ -82,7 +82,7 @@ export class Connection<Data = unknown> {
   #is = 0
   #holds = 0
   /** Messages whose callback has not settled. */
-  #pending = 0
+  #pending: { count: number; bytes: number } | undefined
   /** Made when one of its counts is needed. */
   #counts: ConnectionCounts | undefined
   #extras: ConnectionExtras | undefined
@@ -439,7 +439,7 @@ export class Connection<Data = unknown> {
       } else if (handlers.message !== undefined) {
         result = handlers.message(this, toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes)))
       }
-      if (result !== undefined) this.#followMessage(result)
+      if (result !== undefined) this.#followMessage(result, end - start)
     } catch (error) {
       this.#callbackFailed(error)
     }
@@ -521,7 +521,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   countSilence(pingAt: number): number {
-    if (this.#held > 0) this.recount()
+    if (this.#held > 0 || this.#holds !== 0) this.recount()
     const queued = this.#transport.writableLength
     // A connection that does not read can't hear.
     if ((this.#holds & ~PASSING_HOLDS) !== 0 || queued < (this.#counts?.queuedBefore ?? 0)) this.#silence = 0
@@ -639,7 +639,9 @@ export class Connection<Data = unknown> {
   }
 
   get #holding(): number {
-    return this.#endpoint.retained + this.#outbox.queued + (this.#iterator === undefined ? 0 : this.#iterator.size)
+    const read = this.#endpoint.retained + (this.#iterator?.size ?? 0) + (this.#pending?.bytes ?? 0)
+    // What is not read may wait in a stream that reads ahead, such as TLS.
+    return read + this.#outbox.held + (this.#holds === 0 ? 0 : this.#transport.readableLength)
   }
 
   /**
@@ -811,9 +813,9 @@ export class Connection<Data = unknown> {
     const outbox = this.#outbox
     const message = outbox.accepted - before
     const goOn = outbox.settle()
-    if (goOn && limit >= HIGH_WATER) return true
+    if (goOn && limit >= HIGH_WATER && !outbox.isCrowded) return true
     if (!outbox.fits(0, limit)) outbox.flush()
-    if (outbox.fits(0, limit) || outbox.queued <= message) {
+    if (outbox.fits(0, limit) || (outbox.queued <= message && !outbox.isCrowded)) {
       this.#noteHeld()
       return goOn
     }
@@ -833,16 +835,23 @@ export class Connection<Data = unknown> {
     Promise.resolve(result).then(undefined, error => this.#callbackFailed(error))
   }
 
-  /** As `#follow`; while too many of these promises are pending, nothing is read. */
-  #followMessage(result: unknown): void {
+  /** As `#follow`; while too many of these promises are pending, or for messages of too many bytes, nothing is read. */
+  #followMessage(result: unknown, size: number): void {
     if (!isThenable(result)) return
-    if (++this.#pending >= this.#terms.limits.pendingMessages) {
+    const { pendingMessages, retainedBytes } = this.#terms.limits
+    const pending = (this.#pending ??= { count: 0, bytes: 0 })
+    pending.count++
+    pending.bytes += size
+    if (pending.count >= pendingMessages || pending.bytes >= retainedBytes) {
       this.#terms.diagnostics?.limitReached('pendingMessages', this)
       this.#hold(HOLD.pending)
     }
     const done = (): void => {
-      this.#pending--
-      this.#release(HOLD.pending)
+      pending.count--
+      pending.bytes -= size
+      const few = pending.count < pendingMessages && pending.bytes < retainedBytes
+      if (few || pending.count === 0) this.#release(HOLD.pending)
+      this.#noteHeld()
     }
     // One that rejects ends the connection, and all holds with it.
     Promise.resolve(result).then(done, error => this.#callbackFailed(error))

@@ -9,6 +9,8 @@ import type { Holder, MemoryBudget } from './memory-budget.ts'
 
 /** Bytes that a client may send ahead while `accept` thinks; beyond it the client is slowed down. */
 const MAX_EARLY = 64 * 1024
+/** From so many pieces on they are joined: one of a byte takes 450 of memory (Node 20). */
+const MAX_EARLY_PIECES = 32
 
 /** What each net.Socket listens to itself with: it minds only those that may not be half open. */
 const NET_END_LISTENERS = new Socket().listeners('end') as (() => void)[]
@@ -45,11 +47,30 @@ export function keepNewcomers(server: Server): void {
   server.closeIdleConnections = () => {}
 }
 
+/** Milliseconds as Node's HTTP server takes them: 0 for no end. */
+export function httpTime(time: number): number {
+  return time === Infinity ? 0 : Math.max(1, time)
+}
+
 /** To a request that asks for no upgrade: 426 (RFC 9110, section 15.5.22). */
 export function answerPlainRequest(_: IncomingMessage, response: ServerResponse): void {
   const { status, headers, body } = REFUSALS.upgrade
   response.writeHead(status, { ...headers, connection: 'upgrade, close', 'content-type': 'text/plain; charset=utf-8' })
   response.end(body)
+}
+
+/**
+ * What Node's parser would not have, or not wait for any longer (`clientError`): answered as Node does where nobody listens.
+ *
+ * @returns what it was refused with; undefined where nobody is left to hear it
+ */
+export function refuseBadRequest({ code }: NodeJS.ErrnoException, socket: Duplex): Refusal | undefined {
+  const refusal =
+    code === 'HPE_HEADER_OVERFLOW' ? REFUSALS.headSize : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? REFUSALS.timeout : REFUSALS.request
+  const heard = socket.writable && code !== 'ECONNRESET'
+  if (heard) socket.write(formatRefusal(refusal, STATUS_CODES[refusal.status] ?? ''))
+  socket.destroy()
+  return heard ? refusal : undefined
 }
 
 /** Destroys the socket if it is not gone after `time` milliseconds. */
@@ -73,6 +94,7 @@ export class PendingUpgrade implements Holder {
   #counted = 0
   readonly #onData = (chunk: Buffer): void => {
     this.#early.push(chunk)
+    if (this.#early.length > MAX_EARLY_PIECES) this.#early = [Buffer.concat(this.#early)]
     this.#size += chunk.length
     if (this.#size >= MAX_EARLY) this.#socket.pause()
     this.recount()

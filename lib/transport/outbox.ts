@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { EndpointOutput } from '../protocol/output.ts'
 import { Backlog } from './backlog.ts'
 import { flushAtEndOfTick, type Flushable } from './flush-queue.ts'
+import { Delays } from './outbox-delays.ts'
 import { gather, ownMemory } from './pieces.ts'
 
 /** From this many queued bytes on, a sender is asked to wait. */
@@ -13,6 +14,8 @@ export const HIGH_WATER = 64 * 1024
 const SLAB_SIZE = 64 * 1024
 /** What a piece that waits takes of memory besides its bytes, at most: 411 bytes for a write to a socket (Node 20). */
 const PIECE_COST = 512
+/** From so many on they are looked at, though they may have few bytes. */
+const MANY_PIECES = HIGH_WATER / PIECE_COST
 
 /** What an Outbox calls. */
 export interface OutboxOwner {
@@ -26,11 +29,6 @@ export interface OutboxOwner {
   onDrain(): void
 }
 
-interface Waiter {
-  resolve(): void
-  reject(error: Error): void
-}
-
 /**
  * Bits of one field, for an idle connection has 8 bytes for each field:
  * - copiesOnWrite: bytes that a write took at once are free again: true of a kernel's socket, not of a stream in general
@@ -40,19 +38,6 @@ interface Waiter {
  * - drainQueued: they will be told, where the transport will not tell
  */
 const IS = { copiesOnWrite: 1, corked: 2, flushQueued: 4, drainWanted: 8, drainQueued: 16 } as const
-
-/** What only an Outbox has that others wait for, or that has had to wait itself. */
-class Delays {
-  waiters: Waiter[] = []
-  /** Who sends a message in parts, and waits. */
-  partWaiter: Waiter | undefined
-  /** Made when a message that may be skipped finds the transport blocked; what is sent meanwhile waits in it as well. */
-  backlog: Backlog | undefined
-  /** How many writes the transport may still have in its queue. */
-  waitingWrites = 0
-  /** Called each time that the transport has taken a part of what was written to it. */
-  onTaken: (() => void) | undefined
-}
 
 let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
 let slabUsed = 0
@@ -96,9 +81,25 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** Whether `size` bytes more keep the queue within `limit`; many small pieces count with what they take of memory. */
   fits(size: number, limit: number): boolean {
-    const writes = this.#transport.writableLength === 0 ? 0 : (this.#delays?.waitingWrites ?? 0)
-    const pieces = writes + (this.#delays?.backlog?.count ?? 0)
-    return Math.max(this.queued + size, pieces * PIECE_COST) <= limit
+    return Math.max(this.queued + size, this.#pieces * PIECE_COST) <= limit
+  }
+
+  /** Whether so many pieces wait that they may be over a limit, whatever they have of bytes. */
+  get isCrowded(): boolean {
+    return this.#delays !== undefined && this.#pieces >= MANY_PIECES
+  }
+
+  /** Bytes of memory that are held: what is queued, and what its pieces take besides. */
+  get held(): number {
+    return this.queued + this.#pieces * PIECE_COST
+  }
+
+  get #pieces(): number {
+    const delays = this.#delays
+    if (delays === undefined) return 0
+    // The stream says that it has drained before it calls back for its writes.
+    const writes = this.#transport.writableLength === 0 ? 0 : delays.writes
+    return writes + delays.messages + (delays.backlog?.count ?? 0)
   }
 
   /** Whether the transport takes what is written; what is promised, and may wait for just that, does not count. */
@@ -129,6 +130,10 @@ export class Outbox implements EndpointOutput, Flushable {
 
   append(bytes: Buffer): void {
     this.appendRange(bytes, 0, bytes.length)
+  }
+
+  countWaiting(change: number): void {
+    this.#delay.messages += change
   }
 
   /** `bytes[start, end)` goes out by reference; next to the last piece in the same memory it is one piece with it. */
@@ -287,7 +292,7 @@ export class Outbox implements EndpointOutput, Flushable {
   }
 
   get #mayDrain(): boolean {
-    return (this.#is & IS.drainWanted) !== 0 && this.promised < HIGH_WATER
+    return (this.#is & IS.drainWanted) !== 0 && this.promised < HIGH_WATER && (this.#delays?.messages ?? 0) < MANY_PIECES
   }
 
   /** Whether something will be heard of the transport when it takes more. */
@@ -301,7 +306,6 @@ export class Outbox implements EndpointOutput, Flushable {
     if (this.#size === 0) return
     this.#owner.onFlush(this.#transport.writable ? this.#size : 0)
     const transport = this.#transport
-    if (this.#delays !== undefined && transport.writableLength === 0) this.#delays.waitingWrites = 0
     const earlier = this.#earlier
     const piece = this.#piece
     const start = this.#start
@@ -355,9 +359,13 @@ export class Outbox implements EndpointOutput, Flushable {
 
   /** What has to wait gets memory of its own, so that a slow reader's few bytes don't hold a whole slab. */
   #writePiece(bytes: Buffer): void {
-    const waits = this.#transport.writableLength > 0
-    if (waits) this.#delay.waitingWrites++
-    this.#transport.write(waits ? ownMemory(bytes) : bytes, this.#delays?.onTaken)
+    if (this.#transport.writableLength === 0) {
+      this.#transport.write(bytes, this.#delays?.onTaken)
+      return
+    }
+    const delay = this.#delay
+    delay.writes++
+    this.#transport.write(ownMemory(bytes), delay.onWritten)
   }
 }
 

@@ -171,6 +171,30 @@ t.test('four messages are at work at a time, the first come first', async t => {
   t.ok(order.indexOf(0) < order.indexOf(11))
 })
 
+t.test('what is taken back is not done, nothing is told of it, and others have its turn', async t => {
+  const zeros = bomb(8 * MIB)
+  const told: string[] = []
+  const cancels = Array.from({ length: 12 }, (_, i) => later.inflateLater(zeros, Infinity, undefined, () => told.push(`in ${i}`)))
+  for (const cancel of cancels) cancel()
+  for (const cancel of cancels) cancel()
+  const inputs = Array.from({ length: 12 }, () => Buffer.alloc(MIB))
+  const more = inputs.map((input, i) => later.deflateLater(input, PLAIN, () => told.push(`out ${i}`)))
+  for (const cancel of more) cancel()
+  t.equal(((await inflate(bomb(1000))) as Buffer).length, 1000)
+  t.equal(inflated((await deflate(Buffer.alloc(MIB))) ?? bytes('')).length, MIB)
+  t.strictSame(told, [])
+})
+
+t.test('what waits for its turn and is taken back holds no memory', async t => {
+  const running = Array.from({ length: 4 }, () => inflate(bomb(4 * MIB)))
+  const before = held()
+  const cancels = Array.from({ length: 20 }, () => later.inflateLater(Buffer.alloc(MIB), Infinity, undefined, () => t.fail('never')))
+  t.ok(held() - before > 15 * MIB)
+  for (const cancel of cancels.splice(0)) cancel()
+  t.ok(held() - before < 10 * MIB, `${held() - before}`)
+  await Promise.all(running)
+})
+
 t.test('zlib without memory', async t => {
   const deflateRaw = (_payload: unknown, _options: unknown, done: (error: Error) => void): void => {
     setImmediate(done, new Error('Init error'))

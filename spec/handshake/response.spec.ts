@@ -90,6 +90,7 @@ t.test("4.2.2: the server's preference decides among the subprotocols offered", 
 
 t.test('4.2.2: each refusal of the handshake itself, in bytes', async t => {
   const heads: Record<keyof typeof REFUSALS, [line: string, headers?: string, connection?: string]> = {
+    request: ['400 Bad Request'],
     host: ['400 Bad Request'],
     method: ['405 Method Not Allowed', 'allow: GET\r\n'],
     // RFC 9110, 7.8 and 15.5.22: a 426 says what to upgrade to, and names Upgrade in Connection.

@@ -31,6 +31,14 @@ interface CompressorJob {
   readonly payload: Uint8Array
   readonly was: Buffer
   done(compressed: Buffer | undefined): void
+  cancelled: boolean
+}
+
+interface DecompressorJob {
+  readonly bytes: Buffer
+  readonly limit: number
+  done(result: Buffer | Violation): void
+  cancelled: boolean
 }
 
 export class FakeCompressor implements Compressor {
@@ -53,9 +61,13 @@ export class FakeCompressor implements Compressor {
     return this.#lent.give(this.make(payload))
   }
 
-  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): void {
+  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): () => void {
     if (this.later.length > 0) throw new Error('one call at a time')
-    this.later.push({ payload, was: Buffer.from(payload), done })
+    const job = { payload, was: Buffer.from(payload), done, cancelled: false }
+    this.later.push(job)
+    return () => {
+      job.cancelled = true
+    }
   }
 
   /** Completes the oldest: with what `make` makes of it unless something else is given. */
@@ -63,7 +75,7 @@ export class FakeCompressor implements Compressor {
     const job = this.later.shift()
     if (job === undefined) throw new Error('nothing is being compressed')
     if (!job.was.equals(job.payload)) throw new Error('the payload was changed meanwhile')
-    job.done(result.length === 0 ? this.make(job.payload) : result[0])
+    if (!job.cancelled) job.done(result.length === 0 ? this.make(job.payload) : result[0])
   }
 
   release(): void {
@@ -79,7 +91,7 @@ export class FakeDecompressor implements Decompressor {
   atOnceUpTo = 8
   closed = 0
   released = 0
-  readonly later: { readonly bytes: Buffer; readonly limit: number; done(result: Buffer | Violation): void }[] = []
+  readonly later: DecompressorJob[] = []
   readonly #lent: Lent
 
   constructor(lent: Lent) {
@@ -94,16 +106,20 @@ export class FakeDecompressor implements Decompressor {
     return this.#lent.give(message)
   }
 
-  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): void {
+  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): () => void {
     if (this.later.length > 0) throw new Error('one call at a time')
-    this.later.push({ bytes: Buffer.from(bytes), limit, done })
+    const job = { bytes: Buffer.from(bytes), limit, done, cancelled: false }
+    this.later.push(job)
+    return () => {
+      job.cancelled = true
+    }
   }
 
   /** Completes the oldest: with its bytes doubled unless something else is given. */
   finish(result?: Buffer | Violation): void {
     const job = this.later.shift()
     if (job === undefined) throw new Error('nothing is being decompressed')
-    job.done(result ?? doubled(job.bytes))
+    if (!job.cancelled) job.done(result ?? doubled(job.bytes))
   }
 
   release(): void {

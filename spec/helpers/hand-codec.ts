@@ -20,9 +20,14 @@ export class HandCompressor implements Compressor {
     return deflated(payload)
   }
 
-  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): void {
+  compressLater(payload: Uint8Array, done: (compressed: Buffer | undefined) => void): () => void {
     this.calls.push(`later ${payload.length}`)
-    this.#jobs.push(() => done(deflated(payload)))
+    let job = (): void => done(deflated(payload))
+    this.#jobs.push(() => job())
+    return () => {
+      this.calls.push(`cancel ${payload.length}`)
+      job = () => {}
+    }
   }
 
   /** Finishes the oldest message that is being compressed. */
@@ -53,10 +58,16 @@ export class HandDecompressor implements Decompressor {
     return inflated(bytes.subarray(start, end))
   }
 
-  decompressLater(bytes: Buffer, _: number, done: (result: Buffer | Violation) => void): void {
-    this.calls.push(`later ${bytes.length}`)
+  decompressLater(bytes: Buffer, _: number, done: (result: Buffer | Violation) => void): () => void {
+    const { length } = bytes
+    this.calls.push(`later ${length}`)
     const message = inflated(bytes)
-    this.#jobs.push(violation => done(violation ?? message))
+    let job = (violation: Violation | undefined): void => done(violation ?? message)
+    this.#jobs.push(violation => job(violation))
+    return () => {
+      this.calls.push(`cancel ${length}`)
+      job = () => {}
+    }
   }
 
   /** Finishes the oldest message that is being decompressed, or lets it fail. */

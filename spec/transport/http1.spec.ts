@@ -2,9 +2,11 @@ import { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { refuse } from '../../lib/handshake/refusal.ts'
-import { destroyAfter, PendingUpgrade, refuseUpgrade, takeOver } from '../../lib/transport/http1.ts'
+import { destroyAfter, PendingUpgrade, refuseBadRequest, refuseUpgrade, takeOver } from '../../lib/transport/http1.ts'
 import { MemoryBudget } from '../../lib/transport/memory-budget.ts'
+import { bytes } from '../helpers/frames.ts'
 import { turn } from '../helpers/journal.ts'
+import { retainedBy } from '../helpers/memory.ts'
 import { closed, MemoryTransport, socketPair } from '../helpers/transports.ts'
 import { WireClient } from '../helpers/wire-client.ts'
 
@@ -80,6 +82,25 @@ t.test('a client that does not end is dropped after closingTime', async t => {
   t.equal(server.destroyed, true)
 })
 
+t.test('what Node would not read is answered and the socket dropped; where nobody hears, it is just dropped', async t => {
+  const rows = [
+    ['HPE_HEADER_OVERFLOW', 'HTTP/1.1 431 '],
+    ['ERR_HTTP_REQUEST_TIMEOUT', 'HTTP/1.1 408 '],
+    ['HPE_INVALID_METHOD', 'HTTP/1.1 400 '],
+    ['ECONNRESET', ''],
+  ] as const
+  for (const [code, head] of rows) {
+    const transport = new MemoryTransport()
+    const refusal = refuseBadRequest(Object.assign(new Error(code), { code }), transport)
+    t.equal(bytes(transport.written()).toString().slice(0, 13), head, code)
+    t.equal(refusal?.status, head === '' ? undefined : Number(head.slice(9)))
+    t.equal(transport.destroyed, true)
+  }
+  const ended = new MemoryTransport().end()
+  t.equal(refuseBadRequest(new Error('any'), ended), undefined)
+  t.equal(ended.destroyed, true)
+})
+
 t.test('a socket that can take nothing any more is dropped', async t => {
   const transport = new MemoryTransport()
   transport.end()
@@ -140,6 +161,21 @@ t.test('an error after finish does no harm', async t => {
   transport.destroy(new Error('the cable broke'))
   await closed(transport)
   t.strictSame(calls, [])
+})
+
+t.test('bytes that come one at a time take no more memory than their number', async t => {
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  const upgrade = new PendingUpgrade(transport, Buffer.alloc(0), 10_000, () => {}, () => {})
+  const COUNT = 20_000
+  const retained = retainedBy(() => {
+    for (let i = 0; i < COUNT / 4; i++) transport.emit('data', Buffer.from([i]))
+    return upgrade
+  })
+  t.ok(retained < 200_000, `${retained} bytes for ${COUNT / 4}`)
+  const early = upgrade.finish()
+  t.equal(early.length, (3 * COUNT) / 4)
+  t.ok(early.equals(Buffer.from(Array.from({ length: early.length }, (_, i) => i % (COUNT / 4)))), 'in order')
 })
 
 t.test('from 64 KiB on the client is slowed down, the head counted', async t => {

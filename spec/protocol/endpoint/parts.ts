@@ -53,6 +53,20 @@ t.test('5.4: messages wait for the last part, control frames do not', async t =>
   }
 })
 
+t.test('a small Buffer is the caller`s again at once, also where its message waits; a large one is not copied', async t => {
+  const observed = new Observed('server')
+  const { endpoint } = observed
+  begin(observed)
+  const small = bytes('0101')
+  const large = Buffer.alloc(16 * 1024, 1)
+  endpoint.send(Opcode.binary, small)
+  endpoint.send(Opcode.binary, large)
+  small.fill(2)
+  large.fill(2)
+  endpoint.sendPart(Opcode.binary, part('x'), true)
+  t.equal(observed.sent(), frame(BINARY, 'x') + frame(BINARY, bytes('0101')) + frame(BINARY, large))
+})
+
 t.test('whenSent: at once where nothing is on its way, else in its turn, its bytes promised until then', async t => {
   const observed = new Observed('server')
   const { endpoint, output } = observed

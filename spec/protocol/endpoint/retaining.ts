@@ -2,7 +2,7 @@ import t from 'tap'
 import { retainedFor } from '../../../lib/protocol/endpoint.ts'
 import { compressionOf, deflated } from '../../helpers/agreed.ts'
 import { FakeCompression } from '../../helpers/fake-codec.ts'
-import { frame } from '../../helpers/frames.ts'
+import { bytes, frame } from '../../helpers/frames.ts'
 import { retainedBy } from '../../helpers/memory.ts'
 import { asSentTo, bothWays, failure, Observed, ROLES, WAYS, type WireOptions } from '../../helpers/observed.ts'
 
@@ -123,4 +123,23 @@ t.test('a few bytes that are kept hold no more than themselves', async t => {
     })
     t.ok(kept / COUNT < 4000, `${what}: ${Math.round(kept / COUNT)} bytes each`)
   }
+})
+
+t.test('10.4: a few bytes that a pause leaves unread do not hold on to the many that came with them', async t => {
+  const LARGE = 60_000
+  const COUNT = 50
+  const retained = retainedBy(() =>
+    Array.from({ length: COUNT }, () => {
+      const observed = new Observed('client')
+      observed.hook = event => {
+        if (event.startsWith('text') || event.startsWith('binary')) observed.endpoint.pause()
+      }
+      observed.endpoint.receive(bytes(frame(TEXT, 'a') + frame(BINARY, Buffer.alloc(LARGE)) + frame(TEXT, 'b')))
+      observed.endpoint.resume()
+      t.equal(observed.endpoint.retained, 3)
+      observed.events.length = 0
+      return observed.endpoint
+    })
+  )
+  t.ok(retained < (COUNT * LARGE) / 4, `${retained} bytes`)
 })

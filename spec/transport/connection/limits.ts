@@ -102,6 +102,24 @@ t.test('pendingMessages: Infinity is no limit, and 0 is as 1', async t => {
   t.equal(single.transport.isPaused(), false)
 })
 
+t.test('pendingMessages: reading pauses too where they have as many bytes as may be retained', async t => {
+  const slow = new Slow()
+  const limits = { retainedBytes: 10_000 }
+  const { journal, transport, arrive, diagnostics } = watched(t, { message: slow.callback }, { limits })
+  await turn()
+  arrive([frame(TEXT, 'a'.repeat(6000)), frame(TEXT, 'b'.repeat(4000)), frame(TEXT, 'c')])
+  await journal.reach(3)
+  await turn()
+  t.equal(journal.lines.length, 3)
+  t.equal(transport.isPaused(), true)
+  t.equal(diagnostics.limitsReached.get('pendingMessages'), 1)
+  slow.finish()
+  await journal.reach(4)
+  await turn()
+  t.equal(transport.isPaused(), false)
+  slow.finish(2)
+})
+
 t.test('pendingMessages: what returns no promise does not count, nor do other callbacks', async t => {
   const never = new Promise(() => {})
   const { journal, arrive, transport } = watched(

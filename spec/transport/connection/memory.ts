@@ -14,6 +14,8 @@ const [TEXT, BINARY] = ['81', '82'] as const
 /** A binary message's first fragment. */
 const BEGINS = '02'
 const MANY = 1_000_000
+/** What a write that waits for another takes besides its bytes. */
+const WAITS = 512
 
 interface Counted extends Connected {
   readonly memory: MemoryBudget
@@ -80,7 +82,7 @@ t.test('changes of less than 1 KiB are not told, but that nothing is held any mo
   connection.send(zeros(3000))
   await turn()
   const before = memory.bytes
-  t.equal(before, 1004 + 2 + 3004)
+  t.equal(before, 1004 + 2 + 3004 + 2 * WAITS)
   connection.send('a')
   await turn()
   t.equal(memory.bytes, before)
@@ -105,7 +107,7 @@ t.test('so is what shrinks by 1 KiB, and the rest when it goes', async t => {
   transport.takeOne()
   await turn()
   connection.recount()
-  t.equal(memory.bytes, 102)
+  t.equal(memory.bytes, 102 + WAITS)
   transport.takeOne()
   await turn()
   connection.recount()
@@ -186,14 +188,81 @@ t.test('and else at the next turn of the heartbeat', async t => {
   t.equal(memory.bytes, 0)
 })
 
+t.test('messages whose callback has not settled count', async t => {
+  const settle: (() => void)[] = []
+  const message = (): Promise<void> => new Promise(resolve => settle.push(resolve))
+  const { feed, memory, held } = counted(t, MANY, { message })
+  await turn()
+  feed(frame(BINARY, zeros(5000)), frame(TEXT, 'x'.repeat(6000)))
+  await turn()
+  t.equal(memory.bytes, 11_000)
+  settle[0]()
+  await turn()
+  t.equal(held(), 6000)
+  settle[1]()
+  await turn()
+  t.equal(held(), 0)
+})
+
+t.test('small writes that wait count with what they take, and so do messages that wait for another', async t => {
+  const { held, connection, transport } = counted(t)
+  await turn()
+  transport.stall()
+  for (let i = 0; i < 10; i++) {
+    connection.send('')
+    await turn()
+  }
+  t.ok(held() > 8 * WAITS, `${held()}`)
+  transport.goOn()
+  await turn()
+  t.equal(held(), 0)
+  const streaming = connection.sendStream({ async *[Symbol.asyncIterator]() { await new Promise(() => {}) } })
+  streaming.catch(() => {})
+  await turn()
+  for (let i = 0; i < 10; i++) connection.send('')
+  t.equal(held(), 10 * WAITS)
+  connection.terminate()
+  await turn()
+})
+
+t.test('empty messages that wait for another are bounded by the limit of the queue', async t => {
+  const { connection, journal } = counted(t, MANY, {}, { limits: { queuedBytes: 128 * 1024 } })
+  await turn()
+  const streaming = connection.sendStream({ async *[Symbol.asyncIterator]() { await new Promise(() => {}) } })
+  streaming.catch(() => {})
+  await turn()
+  let sent = 0
+  while (connection.readyState === 'open' && sent < 10_000) {
+    connection.send('')
+    sent++
+  }
+  t.equal(sent, 128 * 1024 / WAITS + 1)
+  await journal.until('close 1006 slow-consumer')
+})
+
+t.test('what a stream has read ahead counts while nothing is read of it', async t => {
+  const { memory, held, connection, transport } = counted(t)
+  await turn()
+  connection.pause()
+  transport.push(zeros(9000))
+  await turn()
+  t.equal(transport.readableLength, 9000)
+  connection.countSilence(10)
+  t.equal(memory.bytes, 9000)
+  connection.terminate()
+  await turn()
+  t.equal(held(), 0)
+})
+
 t.test('what is queued counts: as soon as the sender is asked to wait, and until it is taken', async t => {
   const { memory, held, connection, transport } = counted(t)
   await turn()
   transport.stall()
   t.equal(connection.send(zeros(100_000)), false)
-  t.equal(memory.bytes, connection.bufferedAmount)
+  // The payload waits for its header.
+  t.equal(memory.bytes, connection.bufferedAmount + WAITS)
   connection.send(zeros(50_000))
-  t.equal(memory.bytes, connection.bufferedAmount)
+  t.equal(memory.bytes, connection.bufferedAmount + WAITS)
   t.ok(memory.bytes > 150_000)
   await turn()
   transport.goOn()
