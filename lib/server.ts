@@ -93,6 +93,7 @@ export class WebSocketServer<Data = unknown> {
       slowReceivers,
       diagnostics: this.#diagnostics,
       hub: this.#broadcaster,
+      gate: this.#broadcaster.gate,
       heartbeat: checked.heartbeat && new Heartbeat(checked.heartbeat),
       memory: limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics),
     }
