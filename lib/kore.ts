@@ -242,7 +242,7 @@ export function kore_onerror(callback: ((error: unknown, c: KoreConnection | nul
 /** @internal As a server's `metrics()`. Kore has no such call. */
 export function koreMetrics(): Metrics {
   const open = [...live].flatMap(({ websocket }) => websocket ?? [])
-  return takeMetrics(diagnostics, open, lingering)
+  return takeMetrics(diagnostics, open, lingering, clusterBus())
 }
 
 export {

@@ -106,7 +106,7 @@ export class WebSocketServer<Data = unknown> {
 
   /** What has happened so far, and how things stand: plain numbers, ready for JSON. Takes time for each connection. */
   metrics(): Metrics {
-    return takeMetrics(this.#diagnostics, this.#connections, this.#lingering)
+    return takeMetrics(this.#diagnostics, this.#connections, this.#lingering, this.#options.bus)
   }
 
   /** Where `listen` listens: an address and port, or the path of a unix socket; null if it does not. */
