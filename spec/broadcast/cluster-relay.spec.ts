@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { EventEmitter, once } from 'node:events'
+import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { BYTES_CHANNEL, relayBroadcasts } from '../../lib/broadcast/cluster-bus.ts'
 import type { Figures, Order } from '../fixtures/bus-flood.ts'
@@ -123,6 +124,20 @@ t.test('a worker that ends is not waited for', async t => {
   b.worker.process.kill('SIGKILL')
   t.match(await drained, { congested: false })
   t.match(await c.tell('figures'), { heard: 12, inOrder: true, missed: 0 })
+})
+
+t.test('nor one that ends with a client on its way to it: what Node keeps behind that is never said to be taken', async t => {
+  beEndlesslyPatient(t)
+  const [a, b] = await Promise.all([fork(t), fork(t), fork(t)])
+  const client = createServer().listen(0, '127.0.0.1')
+  await once(client, 'listening')
+  t.teardown(() => client.close())
+  b.stop()
+  b.worker.send({ order: 'none' }, client)
+  await a.tell('publish', { count: 12, size: MEBIBYTE })
+  const drained = a.tell('drained')
+  b.worker.process.kill('SIGKILL')
+  t.match(await drained, { congested: false })
 })
 
 t.test('one that comes while others wait, waits as well', async t => {
