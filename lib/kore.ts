@@ -2,8 +2,9 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import { deliver } from './broadcast/broadcaster.ts'
+import { BusGate } from './broadcast/bus-gate.ts'
 import { clusterBus } from './broadcast/cluster-bus.ts'
-import { encodeShared, SharedFrame } from './broadcast/shared-frame.ts'
+import { encodeShared, sharedFrom } from './broadcast/shared-frame.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
 import { readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { formatAcceptance } from './handshake/response.ts'
@@ -65,6 +66,8 @@ const live = new Set<KoreConnection>()
 /** Websockets that are over, but whose transport is not gone yet. */
 const lingering = new Set<Connection<KoreConnection>>()
 const drains = new Set<Drain<Connection<KoreConnection>>>()
+/** What connections wait at while GLOBAL broadcasts can't get away. */
+const gate = new BusGate<Connection<KoreConnection>>(clusterBus())
 let onBus: (() => void) | undefined
 let onError: ((error: unknown, c: KoreConnection | null) => void) | undefined
 
@@ -239,7 +242,7 @@ export function kore_onerror(callback: ((error: unknown, c: KoreConnection | nul
 /** @internal As a server's `metrics()`. Kore has no such call. */
 export function koreMetrics(): Metrics {
   const open = [...live].flatMap(({ websocket }) => websocket ?? [])
-  return takeMetrics(diagnostics, open, lingering)
+  return takeMetrics(diagnostics, open, lingering, clusterBus())
 }
 
 export {
@@ -266,6 +269,7 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
       return undefined
     } finally {
       live.delete(c)
+      gate.leave(connection)
       lingering.add(connection)
     }
   },
@@ -280,7 +284,7 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
   },
 }
 
-let terms: ConnectionTerms<Connection<KoreConnection>> = { role: 'server', handlers, limits: config.limits, diagnostics, memory }
+let terms: ConnectionTerms<Connection<KoreConnection>> = { role: 'server', handlers, limits: config.limits, diagnostics, memory, gate }
 
 function accept(request: KoreRequest, offer: HandshakeOffer): void {
   const { 'sec-websocket-protocol': protocols, ...headers } = responseHeaders(request)
@@ -300,7 +304,7 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   request.status = 101
   live.add(c)
   onBus ??= clusterBus().subscribe(CHANNEL, bytes => {
-    deliver(live, new SharedFrame({ bytes, start: 0, end: bytes.length }), undefined, undefined)
+    deliver(live, sharedFrom(bytes), undefined, undefined)
   })
   connection.start(early)
 }

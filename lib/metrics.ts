@@ -43,6 +43,13 @@ export interface Metrics {
     readonly retained: number
   }
   readonly compression: { readonly received: CompressionFigures; readonly sent: CompressionFigures }
+  /** Of the bus, which all servers on it in this process share; 0 without one. */
+  readonly bus: {
+    /** Now: bytes published with `scope: 'global'` that have not left this process. */
+    readonly queued: number
+    /** Total of messages of other processes that were dropped because this one did not take them. */
+    readonly missed: number
+  }
   /** Totals of limits reached, by their names in `limits`. */
   readonly limitsReached: Readonly<Record<string, number>>
   /** Total of what the `error` callback got: callbacks that failed, peers that broke the protocol. */
@@ -71,11 +78,13 @@ export interface CompressionFigures {
 /**
  * @param open the open connections
  * @param ending connections that are over and whose transport is not gone yet: what is queued for them counts
+ * @param bus what carries broadcasts to other processes
  */
 export function takeMetrics(
   diagnostics: Diagnostics,
   open: Iterable<MeasuredConnection>,
-  ending: Iterable<MeasuredConnection> = []
+  ending: Iterable<MeasuredConnection> = [],
+  bus: { readonly queued?: number; readonly missed?: number } = {}
 ): Metrics {
   const { compression, connectionsOpened, closedByCode } = diagnostics
   const roundTrips: number[] = []
@@ -107,6 +116,7 @@ export function takeMetrics(
       received: figuresOf(compression.receivedPlain, compression.receivedCompressed),
       sent: figuresOf(compression.sentPlain, compression.sentCompressed),
     },
+    bus: { queued: bus.queued ?? 0, missed: bus.missed ?? 0 },
     limitsReached: recordOf(diagnostics.limitsReached),
     errors: diagnostics.errors,
     roundTrip: percentilesOf(roundTrips),

@@ -93,6 +93,7 @@ export class WebSocketServer<Data = unknown> {
       slowReceivers,
       diagnostics: this.#diagnostics,
       hub: this.#broadcaster,
+      gate: this.#broadcaster.gate,
       heartbeat: checked.heartbeat && new Heartbeat(checked.heartbeat),
       memory: limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics),
     }
@@ -105,7 +106,7 @@ export class WebSocketServer<Data = unknown> {
 
   /** What has happened so far, and how things stand: plain numbers, ready for JSON. Takes time for each connection. */
   metrics(): Metrics {
-    return takeMetrics(this.#diagnostics, this.#connections, this.#lingering)
+    return takeMetrics(this.#diagnostics, this.#connections, this.#lingering, this.#options.bus)
   }
 
   /** Where `listen` listens: an address and port, or the path of a unix socket; null if it does not. */

@@ -59,6 +59,7 @@ const NOTHING = {
     received: { plain: 0, compressed: 0, ratio: null },
     sent: { plain: 0, compressed: 0, ratio: null },
   },
+  bus: { queued: 0, missed: 0 },
   limitsReached: {},
   errors: 0,
   roundTrip: { connections: 0, p50: null, p90: null, p99: null },
@@ -84,7 +85,7 @@ t.test('every figure has its place, and survives JSON', async t => {
   diagnostics.failed(new Error(), null)
   Object.assign(diagnostics, { messagesReceived: 11, messagesSent: 12, bytesReceived: 2 ** 60, bytesSent: 14 })
   Object.assign(diagnostics.compression, { receivedPlain: 100, receivedCompressed: 25, sentPlain: 200, sentCompressed: 20 })
-  const metrics = takeMetrics(diagnostics, [measured(1, 2, 3), measured(10, 20, 30)], [measured(100, 200, 300)])
+  const metrics = takeMetrics(diagnostics, [measured(1, 2, 3), measured(10, 20, 30)], [measured(100, 200, 300)], { queued: 5, missed: 6 })
   const { uptime, ...rest } = metrics
   t.strictSame(rest, {
     connections: { open: 2, opened: 5, closed: { 1000: 1, 1006: 2 } },
@@ -95,6 +96,7 @@ t.test('every figure has its place, and survives JSON', async t => {
       received: { plain: 100, compressed: 25, ratio: 0.25 },
       sent: { plain: 200, compressed: 20, ratio: 0.1 },
     },
+    bus: { queued: 5, missed: 6 },
     limitsReached: { idleTime: 1 },
     errors: 1,
     roundTrip: { connections: 2, p50: 3, p90: 30, p99: 30 },
@@ -108,7 +110,7 @@ t.test('a snapshot is frozen all through, and stays as it was', async t => {
   diagnostics.connectionClosed(measured(0, 0, undefined), 1000, '')
   const metrics = takeMetrics(diagnostics, [])
   const parts = [metrics, ...Object.values(metrics).filter(part => typeof part === 'object')]
-  t.equal(parts.length, 8)
+  t.equal(parts.length, 9)
   for (const part of [...parts, metrics.connections.closed, metrics.refused.byReason, metrics.compression.sent]) {
     t.ok(Object.isFrozen(part), JSON.stringify(part))
   }

@@ -212,3 +212,31 @@ t.test('a server that closes leaves the bus', async t => {
   await server.close()
   t.equal(bus.listeners, 0)
 })
+
+t.test('while the bus is congested no further message is read, here or there, and none is lost', async t => {
+  const drains: (() => void)[] = []
+  const congested = { ...new FakeBus().end(), congested: false, drained: () => new Promise<void>(resolve => drains.push(resolve)) }
+  const { server, client, journal } = await running(t, {
+    bus: congested,
+    message(_, data) {
+      server.broadcast(data, { scope: 'global' })
+      if (data === 'much') congested.congested = true
+    },
+  })
+  const [one, two] = [await client(), await client()]
+  one.send(frame('81', 'a'), frame('81', 'much'), frame('81', 'b'))
+  await journal.until('text much')
+  const before = server.metrics().bytes.received
+  two.send(frame('81', 'c'))
+  await eventually('the other to be read', () => server.metrics().bytes.received > before)
+  await turn()
+  t.notOk(journal.lines.includes('text b') || journal.lines.includes('text c'))
+  t.equal(drains.length, 1)
+  congested.congested = false
+  drains[0]()
+  await journal.until('text b')
+  await journal.until('text c')
+  const expected = ['text a', 'text b', 'text c', 'text much']
+  t.strictSame([...(await one.lines(4))].sort(), expected)
+  t.strictSame([...(await two.lines(4))].sort(), expected)
+})

@@ -5,7 +5,8 @@ import type { Connection } from '../transport/connection.ts'
 import type { PublishOptions, TopicHub } from '../transport/connection-setup.ts'
 import { checkPayload, type Payload } from '../transport/payload.ts'
 import type { Bus } from './bus.ts'
-import { encodeShared, SharedFrame } from './shared-frame.ts'
+import { BusGate } from './bus-gate.ts'
+import { encodeShared, sharedFrom, type SharedFrame } from './shared-frame.ts'
 import { Topics } from './topics.ts'
 
 /** In place of a topic's length: the message is for everybody. */
@@ -21,12 +22,15 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
   readonly #bus: Bus | undefined
   readonly #channel: string
   readonly #unsubscribe: (() => void) | undefined
+  /** What the connections wait at while the bus is congested. */
+  readonly gate: BusGate<Connection<Data>> | undefined
 
   /** @param channel what sets this server apart from others on the same bus */
   constructor(connections: ReadonlySet<Connection<Data>>, bus: Bus | undefined, channel: string) {
     this.#connections = connections
     this.#bus = bus
     this.#channel = channel
+    this.gate = bus && new BusGate(bus)
     this.#unsubscribe = bus?.subscribe(channel, bytes => this.#receive(bytes))
   }
 
@@ -41,6 +45,7 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
   /** The connection is over. */
   leave(connection: Connection<Data>): void {
     this.#topics.leave(connection)
+    this.gate?.leave(connection)
   }
 
   /** To everybody who takes part in the topic but `except`; returns to how many of this process. */
@@ -76,7 +81,7 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
     const length = packed.readUInt16BE(0)
     const topic = length === EVERYBODY ? undefined : packed.toString('utf8', PREFIX, PREFIX + length)
     const start = length === EVERYBODY ? PREFIX : PREFIX + length
-    const frame = new SharedFrame({ bytes: packed, start, end: packed.length })
+    const frame = sharedFrom(packed, start)
     deliver(this.#receivers(topic), frame, COMPRESS[packed[PREFIX - 1]], undefined)
   }
 

@@ -1,45 +1,66 @@
 /** A Bus over the channels between the workers of node:cluster and their primary, which relays. */
-import cluster, { type Worker } from 'node:cluster'
+import cluster from 'node:cluster'
+import { flushAtEndOfTick, type Flushable } from '../transport/flush-queue.ts'
+import { Batch, unpack } from './batch.ts'
 import type { Bus } from './bus.ts'
+import { costOf, isNote, type Envelope, type Note } from './cluster-notes.ts'
 
-/** The shape of what travels. Bytes go as they are where the channel can carry them, else as base64. */
-interface Envelope {
-  readonly 'kore-ws': 'broadcast'
-  readonly channel: string
-  readonly bytes: Uint8Array | string
-}
-
-/** What the primary tells workers as others come and go: whether there are any. */
-interface Company {
-  readonly 'kore-ws': 'company'
-  readonly alone: boolean
-}
-
-/** What a worker asks when it begins to listen. */
-const WHO_IS_THERE = { 'kore-ws': 'who is there?' } as const
+export { relayBroadcasts } from './cluster-relay.ts'
 
 /** Set for workers whose channel carries bytes (cluster's `serialization: 'advanced'`). */
 export const BYTES_CHANNEL = 'KORE_WS_BYTES_CHANNEL'
 
+/**
+ * With so many bytes on their way to the primary the bus is congested ... The channel itself takes some 200 KiB at a time,
+ * so more would only wait longer, and use memory in each worker.
+ */
+const HIGH = 1024 * 1024
+/** ... until no more than so many are: enough that the channel does not run empty before more comes. */
+const LOW = 256 * 1024
+
 type Listener = (bytes: Buffer) => void
 
 /** The worker's end. In a process that is no worker nobody else is on the bus. */
-class ClusterBus implements Bus {
+class ClusterBus implements Required<Bus>, Flushable {
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #carriesBytes = process.env[BYTES_CHANNEL] === '1'
+  readonly #batch = new Batch()
   #listening = false
   /** Nobody else is on the bus: a message for nobody is not sent. */
   #alone = !cluster.isWorker
+  /** Bytes that the channel has not taken. */
+  #underway = 0
+  /** The primary says that others do not keep up. */
+  #told = false
+  #congested = false
+  #missed = 0
+  #waiters: (() => void)[] = []
+
+  get congested(): boolean {
+    return this.#congested
+  }
+
+  get queued(): number {
+    return this.#underway + this.#batch.size
+  }
+
+  get missed(): number {
+    return this.#missed
+  }
+
+  drained(): Promise<void> {
+    return this.#congested ? new Promise(resolve => void this.#waiters.push(resolve)) : Promise.resolve()
+  }
 
   publish(channel: string, bytes: Uint8Array): void {
     if (this.#alone || process.connected !== true) return
-    const envelope: Envelope = {
-      'kore-ws': 'broadcast',
-      channel,
-      bytes: this.#carriesBytes ? bytes : Buffer.from(bytes).toString('base64'),
+    if (this.#batch.size === 0) this.#flushLater()
+    if (!this.#batch.add(channel, bytes)) {
+      this.flush()
+      this.#flushLater()
+      this.#batch.add(channel, bytes)
     }
-    // A channel that closes meanwhile means that the primary is gone, and the others with it.
-    process.send?.(envelope, undefined, undefined, () => {})
+    if (this.queued > HIGH) this.#congested = true
   }
 
   subscribe(channel: string, listener: Listener): () => void {
@@ -51,80 +72,76 @@ class ClusterBus implements Bus {
     }
   }
 
+  /** Sends what was published. */
+  flush(): void {
+    if (this.#batch.size === 0) return
+    const { channels, bytes, count } = this.#batch.take()
+    const envelope: Envelope = {
+      'kore-ws': 'broadcast',
+      channels,
+      bytes: this.#carriesBytes ? bytes : bytes.toString('base64'),
+      count,
+    }
+    const cost = costOf(envelope)
+    this.#underway += cost
+    const taken = (): void => {
+      this.#underway -= cost
+      this.#settle()
+    }
+    // A channel that closes meanwhile means that the primary is gone, and the others with it: it calls back as well.
+    if (process.send === undefined) taken()
+    else process.send(envelope, undefined, undefined, taken)
+  }
+
+  #flushLater(): void {
+    flushAtEndOfTick(this)
+  }
+
   #listen(): void {
     if (this.#listening || !cluster.isWorker) return
     this.#listening = true
     process.on('message', message => {
-      if (isCompany(message)) this.#alone = message.alone
-      if (!isEnvelope(message)) return
-      const { bytes } = message
-      const buffer = typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : Buffer.from(bytes)
-      for (const listener of this.#listeners.get(message.channel) ?? []) listener(buffer)
+      if (isNote(message)) this.#hear(message)
     })
-    if (process.connected) process.send?.(WHO_IS_THERE, undefined, undefined, () => {})
+    // Nobody will tell to go on any more.
+    process.once('disconnect', () => this.#tell(false))
+    // What is published in the last tick leaves like the rest.
+    process.once('exit', () => this.flush())
+    if (process.connected) process.send?.({ 'kore-ws': 'who is there?' } satisfies Note, undefined, undefined, () => {})
+  }
+
+  #hear(note: Note): void {
+    if (note['kore-ws'] === 'company') this.#alone = note.alone
+    else if (note['kore-ws'] === 'traffic') this.#tell(note.wait)
+    else if (note['kore-ws'] === 'missed') this.#missed += note.count
+    else if (note['kore-ws'] === 'broadcast') this.#deliver(note)
+  }
+
+  #deliver({ channels, bytes }: Envelope): void {
+    const buffer = typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : Buffer.from(bytes)
+    unpack(channels, buffer, (channel, message) => {
+      for (const listener of this.#listeners.get(channel) ?? []) listener(message)
+    })
+  }
+
+  #tell(wait: boolean): void {
+    this.#told = wait
+    if (wait) this.#congested = true
+    else this.#settle()
+  }
+
+  #settle(): void {
+    if (!this.#congested || this.#told || this.queued > LOW) return
+    this.#congested = false
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const resolve of waiters) resolve()
   }
 }
 
 const bus = new ClusterBus()
 
 /** The bus of this process. */
-export function clusterBus(): Bus {
+export function clusterBus(): Required<Bus> {
   return bus
-}
-
-/** Who is on the bus: not cluster's own list, from which a worker is taken while it still has clients. */
-const relayed = new Set<Worker>()
-let relaying = false
-
-/**
- * Makes the primary relay what workers publish to all the others; `startWorkers` does it for you. Once is enough, before
- * or after the workers are forked.
- */
-export function relayBroadcasts(): void {
-  if (relaying || !cluster.isPrimary) return
-  relaying = true
-  for (const worker of Object.values(cluster.workers ?? {})) {
-    if (worker !== undefined) relayFrom(worker)
-  }
-  cluster.on('fork', relayFrom)
-}
-
-function relayFrom(source: Worker): void {
-  if (relayed.has(source)) return
-  relayed.add(source)
-  tellCompany()
-  for (const end of ['disconnect', 'exit']) {
-    source.once(end, () => {
-      if (relayed.delete(source)) tellCompany()
-    })
-  }
-  source.on('message', message => {
-    if (isOurs(message, WHO_IS_THERE['kore-ws'])) tellCompany()
-    if (!isEnvelope(message)) return
-    for (const worker of relayed) {
-      // A worker that is going down must not stop the others' messages.
-      if (worker !== source && worker.isConnected()) worker.send(message, undefined, () => {})
-    }
-  })
-}
-
-/** With three or more, everybody knows. */
-function tellCompany(): void {
-  if (relayed.size > 2) return
-  const company: Company = { 'kore-ws': 'company', alone: relayed.size === 1 }
-  for (const worker of relayed) {
-    if (worker.isConnected()) worker.send(company, undefined, () => {})
-  }
-}
-
-function isCompany(message: unknown): message is Company {
-  return isOurs(message, 'company')
-}
-
-function isEnvelope(message: unknown): message is Envelope {
-  return isOurs(message, 'broadcast')
-}
-
-function isOurs(message: unknown, kind: string): boolean {
-  return typeof message === 'object' && message !== null && 'kore-ws' in message && message['kore-ws'] === kind
 }

@@ -8,6 +8,8 @@ import { isValidUtf8 } from '../protocol/utf8.ts'
 import type { FrameRange, SharedMessage } from '../transport/connection-setup.ts'
 
 const SLAB_SIZE = 64 * 1024
+/** A frame of up to so many bytes costs less to copy than as a piece of its own for each receiver. */
+const COPIED = 4 * 1024
 
 /**
  * Writes frames one behind the other into slabs of their own, so that several broadcasts of a tick are one piece of
@@ -105,5 +107,15 @@ export function encodeShared(opcode: Opcode, payload: string | Uint8Array): Shar
     }
     writeFrame(plainWriter, FIN | opcode, payload, undefined, false)
   }
+  return new SharedFrame(plainWriter.frame)
+}
+
+/** A frame that another process has made: `bytes[start]` to the end. Small ones lie next to others of the tick. */
+export function sharedFrom(bytes: Buffer, start = 0): SharedFrame {
+  const size = bytes.length - start
+  if (size > COPIED) return new SharedFrame({ bytes, start, end: bytes.length })
+  const at = plainWriter.reserve(size)
+  bytes.copy(plainWriter.memory, at, start)
+  plainWriter.commit(size)
   return new SharedFrame(plainWriter.frame)
 }

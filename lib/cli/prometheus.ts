@@ -40,6 +40,8 @@ const FAMILIES: readonly Family[] = [
   gauge('retained_bytes', 'Memory kept for messages that are not whole or not read.', m => m.bytes.retained),
   byDirection('plain_bytes_total', 'Payloads that went compressed, before compression.', 'plain'),
   byDirection('compressed_bytes_total', 'The same payloads as they were on the wire.', 'compressed'),
+  gauge('bus_queued_bytes', 'Broadcasts that wait to leave the worker for the others.', m => m.bus.queued),
+  counter('bus_missed_total', 'Broadcasts of other workers that the worker did not take and has missed.', m => m.bus.missed),
   counters('limits_reached_total', 'Limits that peers reached.', 'limit', m => m.limitsReached),
   counter('errors_total', 'Callbacks that failed, and peers that broke the protocol.', m => m.errors),
   {

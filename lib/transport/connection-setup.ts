@@ -33,6 +33,13 @@ export interface TopicHub<Connection> {
   publish(topic: string, data: Payload, options: PublishOptions, except: Connection | undefined): number
 }
 
+/** What connections wait at while what their messages cause can't get away. */
+export interface Gate<Connection> {
+  readonly closed: boolean
+  /** Calls the connection's `passGate` when it is open. */
+  wait(connection: Connection): void
+}
+
 export interface SendOptions {
   /** Sends a string as binary, or bytes as text (which must be valid UTF-8). Default: strings are text, bytes binary. */
   readonly binary?: boolean | undefined
@@ -77,6 +84,8 @@ export interface ConnectionTerms<Connection> {
   readonly heartbeat?: Heartbeat | undefined
   /** Is told what each connection holds. Default: nobody is. */
   readonly memory?: MemoryBudget | undefined
+  /** While it is closed, no further message is read. Default: there is none. */
+  readonly gate?: Gate<Connection> | undefined
 }
 
 export interface ConnectionSetup<Connection, Data> {

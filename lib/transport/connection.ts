@@ -41,9 +41,9 @@ const connectionOf = Symbol('kore-ws connection')
 type Attached = Duplex & { [connectionOf]: Connection<unknown> }
 
 /** Who holds back reading. */
-const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16, memory: 32 } as const
+const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16, memory: 32, gate: 64 } as const
 /** Those that end by themselves: nothing is thrown away for them. */
-const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow
+const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow | HOLD.gate
 
 /** What a connection is doing: reading; taking nothing more but the peer's close frame; waiting for the arena to be proved. */
 const IS = { reading: 1, muted: 2, awaitingArena: 4 } as const
@@ -443,6 +443,7 @@ export class Connection<Data = unknown> {
     } catch (error) {
       this.#callbackFailed(error)
     }
+    if (this.#terms.gate?.closed === true) this.#waitAtGate()
   }
 
   /** @internal */
@@ -457,6 +458,7 @@ export class Connection<Data = unknown> {
     const reader = this.#readerOfMessage()
     if (reader !== 'nobody' && (this.#is & IS.muted) === 0) reader.endMessage(opcode)
     this.#extra.reader = undefined
+    if (this.#terms.gate?.closed === true) this.#waitAtGate()
   }
 
   #readerOfMessage(): MessageStreams | 'nobody' {
@@ -670,6 +672,17 @@ export class Connection<Data = unknown> {
     else this.terminate('memory')
   }
 
+  #waitAtGate(): void {
+    if ((this.#holds & HOLD.gate) !== 0) return
+    this.#hold(HOLD.gate)
+    if ((this.#holds & HOLD.gate) !== 0) this.#terms.gate?.wait(this)
+  }
+
+  /** @internal */
+  passGate(): void {
+    this.#release(HOLD.gate)
+  }
+
   /** @internal */
   onUnblocked(): void {
     this.#activeAt = coarseNow()
@@ -719,6 +732,8 @@ export class Connection<Data = unknown> {
     this.#activeAt = coarseNow()
     if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.bytesReceived += length
     this.#silence = 0
+    // What others have published counts as well: this read is kept as it is.
+    if (this.#terms.gate?.closed === true) this.#waitAtGate()
     this.#is |= IS.reading
     this.#outbox.cork()
     this.#endpoint.receive(chunk, 0, length)

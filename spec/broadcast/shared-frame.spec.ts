@@ -1,5 +1,5 @@
 import t from 'tap'
-import { encodeShared, SharedFrame } from '../../lib/broadcast/shared-frame.ts'
+import { encodeShared, SharedFrame, sharedFrom } from '../../lib/broadcast/shared-frame.ts'
 import { Opcode } from '../../lib/protocol/opcode.ts'
 import type { FrameRange } from '../../lib/transport/connection-setup.ts'
 import { deflatedFrame } from '../helpers/deflated.ts'
@@ -128,4 +128,18 @@ t.test('what a compressor has lent is copied, also where it is large', async t =
     lent.fill(0)
     t.ok(wireOf(range) === frame('c2', Buffer.alloc(size, 7)), `${size} bytes`)
   }
+})
+
+t.test('frames of another process: small ones one behind the other, large ones as they lie there', async t => {
+  const received = [bytes('ffff' + frame('81', 'a')), bytes('ffff' + frame('82', noise(4000)))]
+  encodeShared(binary, noise(65_536 - 1000))
+  const [first, second] = received.map(each => sharedFrom(each, 2))
+  t.strictSame([first, second].map(wire), received.map(each => hex(each.subarray(2))))
+  const [third, fourth] = ['b', 'c'].map(each => sharedFrom(bytes(frame('81', each))))
+  t.equal(third.plain.bytes, fourth.plain.bytes)
+  t.equal(third.plain.end, fourth.plain.start)
+  t.strictSame([third, fourth].map(wire), [frame('81', 'b'), frame('81', 'c')])
+  const large = bytes(frame('82', noise(5000)))
+  t.strictSame(sharedFrom(large).plain, { bytes: large, start: 0, end: large.length })
+  t.equal(sharedFrom(large).opcode, binary)
 })

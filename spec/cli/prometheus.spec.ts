@@ -8,7 +8,7 @@ import { parseExposition, type Exposition } from '../helpers/exposition.ts'
 function after(happen: (diagnostics: Diagnostics) => void, connections: Parameters<typeof takeMetrics>[1] = []): Metrics {
   const diagnostics = new Diagnostics()
   happen(diagnostics)
-  return { ...takeMetrics(diagnostics, connections), uptime: 1500 }
+  return { ...takeMetrics(diagnostics, connections, [], { queued: 30, missed: 4 }), uptime: 1500 }
 }
 
 const measured = (roundTripTime: number) => ({
@@ -33,7 +33,7 @@ t.test('the type of the content', async t => {
 t.test('nothing to tell: the workers alone, every family has its head', async t => {
   const { samples, types } = parseExposition(formatMetrics([]))
   t.strictSame(Object.fromEntries(samples), { kore_ws_workers: 0 })
-  t.equal(types.size, 19)
+  t.equal(types.size, 21)
   for (const [name, type] of types) {
     t.match(name, /^kore_ws_[a-z_]+$/)
     t.equal(type === 'counter', name.endsWith('_total'), `${name} is a ${type}`)
@@ -82,6 +82,8 @@ t.test('each figure, in base units', async t => {
     [`kore_ws_plain_bytes_total{${at},direction="sent"}`]: 7,
     [`kore_ws_compressed_bytes_total{${at},direction="received"}`]: 6,
     [`kore_ws_compressed_bytes_total{${at},direction="sent"}`]: 8,
+    [`kore_ws_bus_queued_bytes{${at}}`]: 30,
+    [`kore_ws_bus_missed_total{${at}}`]: 4,
     [`kore_ws_limits_reached_total{${at},limit="queuedBytes"}`]: 1,
     [`kore_ws_errors_total{${at}}`]: 1,
     [`kore_ws_round_trip_seconds{${at},quantile="0.5"}`]: 0.008,

@@ -3,7 +3,8 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { closeFrame, frame } from '../helpers/frames.ts'
+import { parseExposition } from '../helpers/exposition.ts'
+import { bytes, closeFrame, frame, masked } from '../helpers/frames.ts'
 import { within } from '../helpers/journal.ts'
 import { agree, knocking, PATIENCE } from '../helpers/pool-program.ts'
 import { WireClient } from '../helpers/wire-client.ts'
@@ -19,8 +20,14 @@ interface Serving {
   client(path?: string): Promise<WireClient>
 }
 
-async function serving(t: Test, ...parameters: string[]): Promise<Serving> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', ...parameters], { env: { ...process.env, NODE_OPTIONS: '' } })
+function serving(t: Test, ...parameters: string[]): Promise<Serving> {
+  return servingWith(t, '', ...parameters)
+}
+
+/** @param options of Node, for the primary and its workers */
+async function servingWith(t: Test, options: string, ...parameters: string[]): Promise<Serving> {
+  const env = { ...process.env, NODE_OPTIONS: options }
+  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', ...parameters], { env })
   t.teardown(() => child.kill('SIGKILL'))
   let complaints = ''
   child.stderr.on('data', chunk => (complaints += String(chunk)))
@@ -104,4 +111,38 @@ t.test('signals to the whole process group, as a terminal sends them, end it no 
   process.kill(group, 'SIGINT')
   await agree(next, 1001)
   t.strictSame(await exit, [0, null])
+})
+
+t.test('a flood of small messages to all workers ends no process, and everybody gets all of it', async t => {
+  const { port, child, complaints, client } = await servingWith(t, '--max-old-space-size=48', '--workers', '2')
+  const message = 'x'.repeat(20)
+  const count = 400_000
+  // node:cluster deals clients out in turn: some of these are with the flooder's worker, some are not.
+  const others = await Promise.all([client('/chat'), client('/chat'), client('/chat'), client('/chat')])
+  const flooder = await client('/chat')
+  const got = others.map(({ socket }) => {
+    let size = 0
+    return new Promise<void>((resolve, reject) => {
+      socket.removeAllListeners('data').on('data', chunk => {
+        size += chunk.length
+        if (size === (count * frame('81', message).length) / 2) resolve()
+      })
+      socket.on('close', () => reject(new Error(`closed after ${size} bytes: ${complaints()}`)))
+    })
+  })
+  const thousand = bytes(masked(frame('81', message)).repeat(1000))
+  const flood = (async () => {
+    for (let sent = 0; sent < count && flooder.socket.writable; sent += 1000) {
+      if (!flooder.socket.write(thousand)) await Promise.race([once(flooder.socket, 'drain'), once(flooder.socket, 'close')])
+    }
+  })()
+  await within(Promise.all([flood, ...got]), 'the flood to arrive', 4 * PATIENCE)
+  const figures = parseExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).samples
+  t.equal(figures.get('kore_ws_workers'), 2)
+  for (const worker of ['1', '2']) {
+    t.equal(figures.get(`kore_ws_bus_missed_total{route="/chat",worker="${worker}"}`), 0)
+    t.equal(figures.get(`kore_ws_bus_queued_bytes{route="/chat",worker="${worker}"}`), 0)
+  }
+  t.equal(complaints(), '')
+  child.kill('SIGTERM')
 })

@@ -6,7 +6,7 @@ import { resolveLimits, type LimitOptions } from '../../lib/limits.ts'
 import type { Compression } from '../../lib/protocol/message-codec.ts'
 import { MisuseError } from '../../lib/protocol/misuse-error.ts'
 import { Violation } from '../../lib/protocol/violation.ts'
-import type { ConnectionHandlers, TopicHub } from '../../lib/transport/connection-setup.ts'
+import type { ConnectionHandlers, Gate, TopicHub } from '../../lib/transport/connection-setup.ts'
 import { Connection } from '../../lib/transport/connection.ts'
 import type { Heartbeat } from '../../lib/transport/heartbeat.ts'
 import type { MemoryBudget } from '../../lib/transport/memory-budget.ts'
@@ -26,6 +26,7 @@ export interface ConnectedOptions {
   readonly hub?: TopicHub<Connection<string>>
   readonly heartbeat?: Heartbeat
   readonly memory?: MemoryBudget
+  readonly gate?: Gate<Connection<string>>
   readonly protocol?: string
   readonly greeting?: string
   readonly extensions?: string
@@ -65,6 +66,7 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
       hub,
       heartbeat,
       memory: options.memory,
+      gate: options.gate,
     },
     transport,
     protocol,

@@ -1,5 +1,6 @@
 /** kore_websocket_broadcast in one process: who gets what, in how many writes; what is refused. */
 import t from 'tap'
+import { clusterBus } from '../../lib/broadcast/cluster-bus.ts'
 import {
   config,
   kore_connection_disconnect,
@@ -15,6 +16,7 @@ import {
   type KoreConnection,
 } from '../../lib/kore.ts'
 import { bytes, frame, masked } from '../helpers/frames.ts'
+import { turn } from '../helpers/journal.ts'
 import type { RawClient } from '../helpers/raw-client.ts'
 import { Served } from './served.ts'
 
@@ -190,4 +192,30 @@ t.test('a misuse is thrown, and nobody gets anything', async t => {
     })
   }
   t.strictSame(await received([client], [c]), [''])
+})
+
+t.test('while the bus is congested, no further message is read', async t => {
+  const served = await Served.start(t)
+  const { client } = await served.pair()
+  const bus = clusterBus()
+  let congested = false
+  let drain = (): void => {}
+  const drained = new Promise<void>(resolve => (drain = resolve))
+  Object.defineProperties(bus, {
+    congested: { configurable: true, get: () => congested },
+    drained: { configurable: true, value: () => drained },
+  })
+  t.teardown(() => {
+    Reflect.deleteProperty(bus, 'congested')
+    Reflect.deleteProperty(bus, 'drained')
+  })
+  served.received = () => void (congested = true)
+  client.send(masked(frame('81', 'a')) + masked(frame('81', 'b')))
+  await served.happened('text 61 1')
+  await turn()
+  t.strictSame(served.events, ['connect', 'text 61 1'])
+  served.received = () => {}
+  congested = false
+  drain()
+  await served.happened('text 62 1')
 })
