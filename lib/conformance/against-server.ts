@@ -2,6 +2,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import type { Case } from './case.ts'
+import { groupOf } from './cases/index.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { gradeFailedHandshake, isFailed, type CaseResult } from './result.ts'
 import { Results } from './results.ts'
@@ -99,16 +100,18 @@ class Run {
 
   /**
    * What was too late beside others runs once more on its own, and then that counts; but not all of it, where the first
-   * ones with the same verdict keep it.
+   * ones of the same group with the same verdict keep it. Of another group that says nothing: it fails for reasons of its
+   * own.
    */
   async #repeatLate(): Promise<void> {
     const kept = new Map<string, number>()
     for (const { testCase, verdict } of this.#late) {
-      const times = kept.get(verdict) ?? 0
+      const kind = `${groupOf(testCase.id)} ${verdict}`
+      const times = kept.get(kind) ?? 0
       if (this.#options.signal?.aborted) return
       if (times === CONFIRMED) continue
       const { result } = await this.#run(testCase)
-      kept.set(verdict, verdictOf(result) === verdict ? times + 1 : -Infinity)
+      kept.set(kind, verdictOf(result) === verdict ? times + 1 : -Infinity)
       this.#add(result)
     }
   }

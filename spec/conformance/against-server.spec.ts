@@ -132,9 +132,15 @@ t.test('but not all of it, where the first ones keep their verdict', async t => 
     Object.values(counts).reduce((sum, count) => sum + count),
     5 + 2
   )
-  for (const id of Object.keys(counts)) counts[id] = 0
+  const reset = (): void => Object.keys(counts).forEach(id => (counts[id] = 0))
+  reset()
   await runAgainstServer(server.url, { cases: ['2.1', '2.2'], jobs: 1, progress })
   t.same([counts['2.1'], counts['2.2']], [1, 1], 'alone is alone')
+  reset()
+  await runAgainstServer(server.url, { cases: ['2.1', '2.2', '2.3', '5.6', '5.7', '5.8'], progress })
+  const repeated = (group: string): number =>
+    Object.entries(counts).reduce((sum, [id, count]) => (id.startsWith(group) && count > 1 ? sum + 1 : sum), 0)
+  t.same([repeated('2.'), repeated('5.')], [2, 2], 'one group says nothing about another')
 })
 
 t.test('a server that refuses some handshakes fails these cases', async t => {
