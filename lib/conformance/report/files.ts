@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { CaseResult } from '../result.ts'
-import { reportFileOf, Results, type IndexEntry } from '../results.ts'
+import { Results, stemOf, type IndexEntry } from '../results.ts'
 import { formatPage } from './page.ts'
 
 /**
@@ -14,9 +14,9 @@ import { formatPage } from './page.ts'
 export function writeReports(results: Results, folder: string): string {
   mkdirSync(folder, { recursive: true })
   const all = readOthers(folder, results.agents)
-  for (const result of results.list()) {
+  for (const result of results.agents.flatMap(agent => results.list(agent))) {
     all.add(result)
-    writeJson(join(folder, reportFileOf(result)), result)
+    writeJson(join(folder, all.fileOf(result)), result)
   }
   writeJson(join(folder, 'index.json'), all.index)
   const page = join(folder, 'index.html')
@@ -29,11 +29,12 @@ function readOthers(folder: string, agents: readonly string[]): Results {
   const results = new Results()
   for (const [agent, cases] of entriesOf(readJson(join(folder, 'index.json')))) {
     if (agents.includes(agent)) continue
-    for (const [, entry] of entriesOf(cases)) {
+    for (const [id, entry] of entriesOf(cases)) {
       const { reportfile } = Object(entry) as Partial<IndexEntry>
       // Not out of the folder, whatever the index says.
-      const result = readJson(join(folder, basename(String(reportfile))))
-      if (isResult(result)) results.add(result)
+      const file = basename(String(reportfile))
+      const [result, stem] = [readJson(join(folder, file)), stemOf(file, id)]
+      if (isResult(result) && result.agent === agent && result.id === id && stem !== undefined) results.add(result, stem)
     }
   }
   return results
@@ -44,7 +45,7 @@ function entriesOf(value: unknown): [string, unknown][] {
 }
 
 function isResult(value: unknown): value is CaseResult {
-  return typeof value === 'object' && value !== null && 'agent' in value && 'quick' in value && 'wirelog' in value
+  return typeof value === 'object' && value !== null && 'agent' in value && 'id' in value && 'quick' in value && 'wirelog' in value
 }
 
 function readJson(file: string): unknown {

@@ -34,6 +34,20 @@ t.test('other agents stay, and are on the page; the same one is replaced', async
   t.same(Object.keys((readJson(join(folder, 'index.json')) as { some: object }).some), ['1.2.1'])
 })
 
+t.test('agents whose names are written alike do not destroy each other', async t => {
+  const folder = t.testdir()
+  const agents = ['ws 8', 'ws-8', '服务器', 'сервер']
+  for (const agent of [...agents, ...agents.toReversed()]) {
+    writeReports(resultsOf(resultOf('1.1.1', { agent, result: `${agent} again.` })), folder)
+  }
+  const index = readJson(join(folder, 'index.json')) as Results['index']
+  t.same(Object.keys(index).sort(), agents.toSorted())
+  for (const [agent, cases] of Object.entries(index)) {
+    t.match(readJson(join(folder, cases['1.1.1'].reportfile)), { agent, result: `${agent} again.` })
+  }
+  t.equal(readdirSync(folder).length, 4 + 2, 'a run of an agent takes the place of its earlier files')
+})
+
 t.test('what is in the folder and can not be read is left out', async t => {
   const wrong = [
     'nonsense',
@@ -42,9 +56,16 @@ t.test('what is in the folder and can not be read is left out', async t => {
     '{"a":{"1.1.1":{}}}',
     '{"a":{"1.1.1":{"reportfile":"../outside.json"}}}',
     '{"a":null}',
+    '{"a":{"1.1.1":{"reportfile":"b_case_1_1_1.json"}}}',
+    '{"b":{"1.1.2":{"reportfile":"b_case_1_1_1.json"}}}',
+    '{"b":{"1.1.1":{"reportfile":"b.json"}}}',
   ]
   for (const text of wrong) {
-    const base = t.testdir({ 'outside.json': JSON.stringify(resultOf('1.1.1', { agent: 'a' })), inner: {} })
+    const other = JSON.stringify(resultOf('1.1.1', { agent: 'b' }))
+    const base = t.testdir({
+      'outside.json': JSON.stringify(resultOf('1.1.1', { agent: 'a' })),
+      inner: { 'b_case_1_1_1.json': other, 'b.json': other },
+    })
     const folder = join(base, 'inner')
     writeFileSync(join(folder, 'index.json'), text)
     writeReports(resultsOf(resultOf('1.1.1')), folder)
