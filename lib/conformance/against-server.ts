@@ -21,7 +21,7 @@ export interface RunOptions extends Selection {
   readonly jobs?: number | undefined
   /** For wss: what `tls.connect` takes, such as `ca`. */
   readonly tls?: ConnectionOptions | undefined
-  /** Ends the run early, after the cases under way. */
+  /** Ends the run early, after the cases under way; the results say so then. */
   readonly signal?: AbortSignal | undefined
   /** After every case. */
   readonly progress?: ((progress: Progress) => void) | undefined
@@ -53,6 +53,7 @@ class Run {
   /** Cases that failed for want of time, maybe. */
   readonly #late: { readonly testCase: Case; readonly verdict: string }[] = []
   #done = 0
+  #isCut = false
 
   constructor(url: URL, options: RunOptions) {
     const { jobs, agent } = options
@@ -72,6 +73,7 @@ class Run {
     await this.#probe()
     for (const kind of ['scripted', 'probe', 'echo', 'compressed'] as const) await this.#runAll(kind)
     await this.#repeatLate()
+    if (this.#isCut) this.results.stop(this.#agent, this.#cases.length)
   }
 
   /** One handshake: where there is no server, that is no verdict on it. */
@@ -88,7 +90,7 @@ class Run {
       Array.from({ length: jobs }, async () => {
         // Each job takes the next case from the same list.
         for (const testCase of next) {
-          if (this.#options.signal?.aborted) return
+          if (this.#isOver()) return
           const { result, late } = await this.#run(testCase)
           if (late && jobs > 1 && isFailed(result)) this.#late.push({ testCase, verdict: verdictOf(result) })
           this.#done++
@@ -108,12 +110,18 @@ class Run {
     for (const { testCase, verdict } of this.#late) {
       const kind = `${groupOf(testCase.id)} ${verdict}`
       const times = kept.get(kind) ?? 0
-      if (this.#options.signal?.aborted) return
       if (times === CONFIRMED) continue
+      if (this.#isOver()) return
       const { result } = await this.#run(testCase)
       kept.set(kind, verdictOf(result) === verdict ? times + 1 : -Infinity)
       this.#add(result)
     }
+  }
+
+  /** Asked where something is left to be done. */
+  #isOver(): boolean {
+    this.#isCut ||= this.#options.signal?.aborted === true
+    return this.#isCut
   }
 
   #add(result: CaseResult): void {

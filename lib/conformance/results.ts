@@ -24,6 +24,8 @@ export class Results {
   readonly #agents = new Map<string, Map<string, CaseResult>>()
   /** What the names of an agent's files begin with; no two have the same. */
   readonly #stems = new Map<string, string>()
+  /** How many cases there were to be in runs that ended before. */
+  readonly #planned = new Map<string, number>()
   readonly #waiting = new Map<string, Set<(result: CaseResult) => void>>()
 
   /**
@@ -42,6 +44,27 @@ export class Results {
 
   get agents(): string[] {
     return [...this.#agents.keys()]
+  }
+
+  /** Notes that an agent's run ended before all of its cases were done. */
+  stop(agent: string, planned: number): void {
+    this.#planned.set(agent, planned)
+  }
+
+  /** The agents whose run ended early, also those without any result. */
+  get stopped(): string[] {
+    return [...this.#planned.keys()]
+  }
+
+  /** How many cases a run that ended early was to have. */
+  plannedOf(agent: string): number | undefined {
+    return this.#planned.get(agent)
+  }
+
+  /** How far a run came that ended early, in words. */
+  stopOf(agent: string): string | undefined {
+    const planned = this.#planned.get(agent)
+    return planned === undefined ? undefined : `stopped after ${this.list(agent).length} of ${planned} cases`
   }
 
   /** The results of an agent, or of all, in the order of the cases. */

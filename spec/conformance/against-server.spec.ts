@@ -91,6 +91,21 @@ t.test('the end can come early', async t => {
     progress: ({ done }) => done === 3 && abort.abort(),
   })
   t.equal(results.list().length, 3)
+  const agent = new URL(server.url).host
+  t.same(results.stopped, [agent])
+  t.match(results.stopOf(agent), /^stopped after 3 of 772 cases$/)
+})
+
+t.test('an end that comes with the last case is none', async t => {
+  const server = await broken(t)
+  const abort = new AbortController()
+  const results = await runAgainstServer(server.url, {
+    cases: ['1.1.*'],
+    signal: abort.signal,
+    progress: ({ done, total }) => done === total && abort.abort(),
+  })
+  t.equal(results.list().length, 8)
+  t.same(results.stopped, [])
 })
 
 t.test('what fails for want of room beside others runs once more, alone', async t => {

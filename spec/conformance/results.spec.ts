@@ -79,6 +79,21 @@ t.test('an agent keeps the names that its files have', async t => {
   t.equal(stemOf('ws_8_0123_case_1_1_2.json', '1.1.1'), undefined)
 })
 
+t.test('runs that ended early', async t => {
+  const results = new Results()
+  results.add(resultOf('1.1.1'))
+  results.add(resultOf('1.1.1', { agent: 'whole' }))
+  results.stop('some', 517)
+  results.stop('none', 3)
+  t.same(results.stopped, ['some', 'none'])
+  t.same(['some', 'none', 'whole'].map(agent => results.stopOf(agent)), [
+    'stopped after 1 of 517 cases',
+    'stopped after 0 of 3 cases',
+    undefined,
+  ])
+  t.same(results.agents, ['some', 'whole'])
+})
+
 t.test('waiting for a result', async t => {
   const results = new Results()
   const told: string[] = []
