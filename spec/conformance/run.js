@@ -21,8 +21,6 @@ const CLIENT = fileURLToPath(new URL('client.js', import.meta.url))
 const WS = fileURLToPath(new URL('../peers/ws-echo.js', import.meta.url))
 const WS_PACKAGE = fileURLToPath(new URL('../peers/node_modules/ws/package.json', import.meta.url))
 const REPORT = 'conformance-report'
-/** Milliseconds between two lines of progress where there is no terminal. */
-const PAUSE = 10_000
 /** What the two ways of working are called, and what switches to them. */
 const MODES = { fast: {}, portable: { KORE_WS_PORTABLE: '1' } }
 
@@ -81,7 +79,7 @@ function count(sum, passed, failed) {
 }
 
 /**
- * Runs something, with its progress on a terminal's last line or, elsewhere, in lines with some time between them.
+ * Runs something, with its progress on standard error.
  *
  * @template Value
  * @param {string} name
@@ -91,15 +89,8 @@ function count(sum, passed, failed) {
 async function timed(name, run) {
   const line = new ProgressLine(process.stderr)
   const started = performance.now()
-  let told = 0
   console.log(`${name} …`)
-  const value = await run(progress => {
-    line.show(progress)
-    if (process.stderr.isTTY || progress.elapsed - told < PAUSE) return
-    told = progress.elapsed
-    const { done, total, failed, elapsed, result } = progress
-    console.log(`  ${done} of ${total} cases after ${Math.round(elapsed / 1000)} s, ${failed} failed; ${result.id}`)
-  })
+  const value = await run(progress => line.show(progress))
   line.clear()
   console.log(`  done in ${Math.round((performance.now() - started) / 1000)} s`)
   return value
