@@ -21,6 +21,7 @@ async function main() {
   if (options.help) return void process.stdout.write(HELP)
   const chosen = chooseWorkloads(workloads(options), options.only)
   if (typeof chosen === 'string') throw new UsageError(`There is no workload ${JSON.stringify(chosen)}; --list names them.`)
+  checkServers(options.against)
   const node = findNode(options.node)
   if (options.list) return void process.stdout.write(list(workloads(options), node))
   const { servers, missing } = chooseServers(options.against, node)
@@ -61,13 +62,16 @@ function unableOf(servers) {
   return Object.fromEntries(servers.flatMap(({ name, unable }) => (unable === undefined ? [] : [[name, unable]])))
 }
 
-/** Who takes part, and what keeps the others from it. */
-function chooseServers(names, node) {
-  for (const name of names ?? []) {
+function checkServers(names = []) {
+  for (const name of names) {
     if (!SERVERS.some(server => server.name === name)) {
       throw new UsageError(`There is no server ${JSON.stringify(name)}; there are: ${SERVERS.map(server => server.name).join(', ')}.`)
     }
   }
+}
+
+/** Who takes part, and what keeps the others from it. */
+function chooseServers(names, node) {
   const wanted = SERVERS.filter(({ name }) => names === undefined || name === SUBJECT || names.includes(name))
   const missing = Object.fromEntries(
     wanted.flatMap(server => {

@@ -1,13 +1,7 @@
 /** `kore-ws conformance`: the cases of Autobahn, and ours, against any server, or, as a server, with any client. */
-import {
-  formatTables,
-  HandshakeFailure,
-  runAgainstServer,
-  serveCases,
-  writeReports,
-  type Results,
-} from '../conformance/index.ts'
+import { HandshakeFailure, runAgainstServer, serveCases } from '../conformance/index.ts'
 import { MisuseError } from '../protocol/misuse-error.ts'
+import { makeFolder, report, updateReports } from './conformance-report.ts'
 import { UsageError, type Values } from './flags.ts'
 import { explainListening } from './listen.ts'
 import { ProgressLine } from './progress-line.ts'
@@ -16,10 +10,12 @@ export async function conformance(values: Values): Promise<void> {
   if ((values.serve === true) === (values.url !== undefined)) {
     throw new UsageError('kore-ws conformance needs either the URL of a server or --serve.')
   }
+  const removeFolder = makeFolder(values)
   try {
     if (values.serve === true) await testClients(values)
     else await testServer(values)
   } catch (error) {
+    removeFolder()
     if (error instanceof MisuseError) throw new UsageError(`${error.message}.`)
     if (error instanceof HandshakeFailure)
       throw new UsageError(`There is no WebSocket server at ${values.url}: ${error.message}.`)
@@ -51,7 +47,7 @@ async function testClients(values: Values): Promise<void> {
     port,
     host,
     progress: progress => line.show(progress),
-    updateReports: () => void writeReports(server.results, String(values.report)),
+    updateReports: () => updateReports(server.results, values),
   }).catch((error: unknown) => {
     throw error instanceof MisuseError
       ? error
@@ -73,14 +69,4 @@ async function testClients(values: Values): Promise<void> {
 function selection(values: Values): { cases: string[]; exclude: string[]; quick: boolean } {
   const list = (value: unknown): string[] => (typeof value === 'string' ? value.split(',') : [])
   return { cases: list(values.cases), exclude: list(values.exclude), quick: values.quick === true }
-}
-
-/** The table, the index, the files; and the exit code: 1 where a case failed. */
-function report(results: Results, values: Values): void {
-  const page = writeReports(results, String(values.report))
-  const text = `${formatTables(results)}report: ${page}\n`
-  if (values.json === true) process.stdout.write(`${JSON.stringify(results.index, null, 2)}\n`)
-  const out = values.json === true ? process.stderr : process.stdout
-  out.write(text)
-  if (results.failed.length > 0) process.exitCode = 1
 }

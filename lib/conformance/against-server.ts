@@ -2,6 +2,7 @@
 import type { ConnectionOptions } from 'node:tls'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import type { Case } from './case.ts'
+import { groupOf } from './cases/index.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { gradeFailedHandshake, isFailed, type CaseResult } from './result.ts'
 import { Results } from './results.ts'
@@ -20,7 +21,7 @@ export interface RunOptions extends Selection {
   readonly jobs?: number | undefined
   /** For wss: what `tls.connect` takes, such as `ca`. */
   readonly tls?: ConnectionOptions | undefined
-  /** Ends the run early, after the cases under way. */
+  /** Ends the run early, after the cases under way; the results say so then. */
   readonly signal?: AbortSignal | undefined
   /** After every case. */
   readonly progress?: ((progress: Progress) => void) | undefined
@@ -52,6 +53,7 @@ class Run {
   /** Cases that failed for want of time, maybe. */
   readonly #late: { readonly testCase: Case; readonly verdict: string }[] = []
   #done = 0
+  #isCut = false
 
   constructor(url: URL, options: RunOptions) {
     const { jobs, agent } = options
@@ -71,6 +73,7 @@ class Run {
     await this.#probe()
     for (const kind of ['scripted', 'probe', 'echo', 'compressed'] as const) await this.#runAll(kind)
     await this.#repeatLate()
+    if (this.#isCut) this.results.stop(this.#agent, this.#cases.length)
   }
 
   /** One handshake: where there is no server, that is no verdict on it. */
@@ -87,7 +90,7 @@ class Run {
       Array.from({ length: jobs }, async () => {
         // Each job takes the next case from the same list.
         for (const testCase of next) {
-          if (this.#options.signal?.aborted) return
+          if (this.#isOver()) return
           const { result, late } = await this.#run(testCase)
           if (late && jobs > 1 && isFailed(result)) this.#late.push({ testCase, verdict: verdictOf(result) })
           this.#done++
@@ -99,18 +102,26 @@ class Run {
 
   /**
    * What was too late beside others runs once more on its own, and then that counts; but not all of it, where the first
-   * ones with the same verdict keep it.
+   * ones of the same group with the same verdict keep it. Of another group that says nothing: it fails for reasons of its
+   * own.
    */
   async #repeatLate(): Promise<void> {
     const kept = new Map<string, number>()
     for (const { testCase, verdict } of this.#late) {
-      const times = kept.get(verdict) ?? 0
-      if (this.#options.signal?.aborted) return
+      const kind = `${groupOf(testCase.id)} ${verdict}`
+      const times = kept.get(kind) ?? 0
       if (times === CONFIRMED) continue
+      if (this.#isOver()) return
       const { result } = await this.#run(testCase)
-      kept.set(verdict, verdictOf(result) === verdict ? times + 1 : -Infinity)
+      kept.set(kind, verdictOf(result) === verdict ? times + 1 : -Infinity)
       this.#add(result)
     }
+  }
+
+  /** Asked where something is left to be done. */
+  #isOver(): boolean {
+    this.#isCut ||= this.#options.signal?.aborted === true
+    return this.#isCut
   }
 
   #add(result: CaseResult): void {

@@ -89,7 +89,8 @@ class CaseService {
       if (typeof request === 'string') refuseRequest(socket, '400 Bad Request', request)
       else await this.#route(socket, request)
     } catch (error) {
-      if (!(error instanceof HandshakeFailure)) throw error
+      // Nobody waits for this: thrown on, it would end the process, and the runs of all other clients.
+      if (!(error instanceof HandshakeFailure)) process.emitWarning(`A connection failed: ${String(error)}`)
       socket.destroy()
     }
   }

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -122,13 +122,51 @@ t.test('Ctrl-C ends a run early, with what there is', async t => {
     { cwd, env: ENV }
   )
   t.teardown(() => child.kill('SIGKILL'))
-  const out = text(child.stdout)
+  const [out, err] = [text(child.stdout), text(child.stderr)]
   const exit = once(child, 'exit')
   // The first one only looks whether there is a server.
   while (server.served < 2) await new Promise(resolve => setTimeout(resolve, 10))
   child.kill('SIGINT')
-  await exit
-  t.match(await out, / 5 {2}Fragmentation +1 /)
+  t.same((await exit)[0], 130)
+  t.match(await out, /^127\.0\.0\.1:\d+: stopped after 1 of 6 cases\n[^]* 5 {2}Fragmentation +1 [^]*\nreport: /)
+  t.equal(await err, 'kore-ws: stopped after 1 of 6 cases\n')
+  t.match(readFileSync(join(cwd, 'conformance-report/index.html'), 'utf8'), /"stopped after 1 of 6 cases"/)
+})
+
+t.test('a folder that the reports can not go to', async t => {
+  const server = await brokenServer()
+  t.teardown(() => server.close())
+  const cwd = t.testdir({ file: '' })
+  const { code, out, err } = await run(cwd, server.url, '--cases', '1.1.1', '--report', 'file')
+  t.same([code, out, err], [2, '', 'kore-ws: The reports can\'t be written to "file": EEXIST.\n'])
+  t.equal(server.served, 0, 'said before the run')
+  t.match(await run(cwd, '--serve', '--port', '0', '--report', 'file/deep'), { code: 2, err: /"file\/deep": ENOTDIR\.\n$/ })
+})
+
+t.test('no folder stays where there was no run', async t => {
+  const cwd = t.testdir({ old: {} })
+  t.match(await run(cwd, 'http://localhost/'), { code: 2 })
+  t.match(await run(cwd, 'http://localhost/', '--report', 'old'), { code: 2 })
+  t.same(readdirSync(cwd), ['old'])
+})
+
+t.test('reports that can not be written, after all: the verdicts are told, and a server goes on', async t => {
+  const cwd = t.testdir()
+  const child = spawn(process.execPath, [MAIN, 'conformance', '--serve', '--port', '0', '--json', '--cases', '2.1'], {
+    cwd,
+    env: ENV,
+  })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [first] = (await once(child.stderr, 'data')) as [Buffer]
+  const port = Number(/:(\d+):/.exec(String(first))?.[1])
+  const [out, err, exit] = [text(child.stdout), text(child.stderr), once(child, 'exit')]
+  mkdirSync(join(cwd, 'conformance-report/index.json'))
+  await runClient(port, '/runCase?case=1&agent=raw')
+  await runClient(port, '/updateReports?agent=raw')
+  await runClient(port, '/updateReports?agent=raw&shutdownOnComplete=true')
+  t.same((await exit)[0], 2)
+  t.match(JSON.parse(await out), { raw: { '2.1': { behavior: 'OK' } } })
+  t.match(await err, /^(kore-ws: The reports can't be written to "conformance-report": EISDIR\.\n){2}raw\n[^]*EISDIR\.\n$/)
 })
 
 /** What the command says to its parameters without a process of its own. */

@@ -45,10 +45,18 @@ t.test('not more often than ten times a second, but at the end', async t => {
   t.match(tty.written[2], /100 %/)
 })
 
-t.test('elsewhere nothing', async t => {
+t.test('elsewhere a line every ten seconds, and none for a short run', async t => {
   const pipe = terminal(false)
   const line = new ProgressLine(pipe as never)
-  line.show(at(517, 0))
-  line.clear()
+  line.show(at(1, 0))
+  line.show(at(5, 9_999))
   t.same(pipe.written, [])
+  line.show(at(233, 12_345))
+  line.show(at(300, 22_344))
+  line.show(at(517, 22_345))
+  line.clear()
+  t.same(pipe.written, [
+    ' 45 %  233/517  12 s  2 failed  6.12.3 Text as UTF-8\n',
+    '100 %  517/517  22 s  2 failed  6.12.3 Text as UTF-8\n',
+  ])
 })

@@ -91,6 +91,21 @@ t.test('the end can come early', async t => {
     progress: ({ done }) => done === 3 && abort.abort(),
   })
   t.equal(results.list().length, 3)
+  const agent = new URL(server.url).host
+  t.same(results.stopped, [agent])
+  t.match(results.stopOf(agent), /^stopped after 3 of 772 cases$/)
+})
+
+t.test('an end that comes with the last case is none', async t => {
+  const server = await broken(t)
+  const abort = new AbortController()
+  const results = await runAgainstServer(server.url, {
+    cases: ['1.1.*'],
+    signal: abort.signal,
+    progress: ({ done, total }) => done === total && abort.abort(),
+  })
+  t.equal(results.list().length, 8)
+  t.same(results.stopped, [])
 })
 
 t.test('what fails for want of room beside others runs once more, alone', async t => {
@@ -132,9 +147,15 @@ t.test('but not all of it, where the first ones keep their verdict', async t => 
     Object.values(counts).reduce((sum, count) => sum + count),
     5 + 2
   )
-  for (const id of Object.keys(counts)) counts[id] = 0
+  const reset = (): void => Object.keys(counts).forEach(id => (counts[id] = 0))
+  reset()
   await runAgainstServer(server.url, { cases: ['2.1', '2.2'], jobs: 1, progress })
   t.same([counts['2.1'], counts['2.2']], [1, 1], 'alone is alone')
+  reset()
+  await runAgainstServer(server.url, { cases: ['2.1', '2.2', '2.3', '5.6', '5.7', '5.8'], progress })
+  const repeated = (group: string): number =>
+    Object.entries(counts).reduce((sum, [id, count]) => (id.startsWith(group) && count > 1 ? sum + 1 : sum), 0)
+  t.same([repeated('2.'), repeated('5.')], [2, 2], 'one group says nothing about another')
 })
 
 t.test('a server that refuses some handshakes fails these cases', async t => {

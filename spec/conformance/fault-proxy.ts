@@ -43,6 +43,8 @@ export interface Fault {
   readonly losesEarly?: boolean
   /** That the tester ends or resets its side is kept back. */
   readonly ignoresEnd?: boolean
+  /** When the tester resets its side, that is the end of the server. */
+  readonly diesOfReset?: boolean
 }
 
 export interface FaultProxy {
@@ -53,6 +55,11 @@ export interface FaultProxy {
 /** @param target the port behind it: of the server under test, or of the tester that serves a client */
 export async function faultProxy(target: number, fault: Fault, tests: 'server' | 'client'): Promise<FaultProxy> {
   const sockets = new Set<Socket>()
+  const die = (): void => {
+    server.close()
+    // The next connection may be there already.
+    for (const socket of sockets) socket.destroy()
+  }
   const server = createServer({ noDelay: true, allowHalfOpen: true }, one => {
     const other = connect({ port: target, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
     for (const socket of [one, other]) {
@@ -61,6 +68,7 @@ export async function faultProxy(target: number, fault: Fault, tests: 'server' |
     }
     const [tester, peer] = tests === 'server' ? [one, other] : [other, one]
     join(tester, peer, fault, tests === 'server', () => server.close())
+    if (fault.diesOfReset === true) onReset(one, die)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -73,6 +81,14 @@ export async function faultProxy(target: number, fault: Fault, tests: 'server' |
       await once(server, 'close')
     },
   }
+}
+
+/** Node tells of a reset right behind data as of an end; whoever sent a request and nothing more has just gone. */
+function onReset(socket: Socket, act: () => void): void {
+  let packets = 0
+  socket.on('data', () => packets++)
+  socket.on('error', act)
+  socket.on('end', () => packets > 1 && act())
 }
 
 function join(tester: Socket, peer: Socket, fault: Fault, toServer: boolean, stopServing: () => void): void {

@@ -188,6 +188,13 @@ export const FAULTY_PEERS: readonly FaultyPeer[] = [
     cases: ['24.2.1', '24.2.2', '24.2.4', '26.4.*', '22.1.1'],
     found: { 'NON-STRICT': ['24.2.1', '24.2.2', '24.2.4', '26.4.*'] },
   },
+  ...['24.2.7', '24.2.8', '24.2.9', '24.2.10'].map((id): FaultyPeer => ({
+    name: `serves nobody after the reset of ${id}`,
+    fault: { diesOfReset: true },
+    tests: ['server'],
+    cases: [id],
+    found: { FAILED: [id] },
+  })),
   {
     name: 'takes any close frame',
     fault: { frame: ({ opcode }) => (opcode === 8 ? { payload: Buffer.from([3, 232]) } : {}) },

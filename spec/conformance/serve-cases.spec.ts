@@ -148,6 +148,28 @@ t.test('requests that are refused', async t => {
   t.same(server.results.agents, [])
 })
 
+t.test('paths with two slashes, as drivers write them behind a URL that ends with one', async t => {
+  const server = await serving(t, { cases: ['1.1.1'] })
+  t.match(await runClient(server.port, '//'), /^HTTP\/1\.1 404 /)
+  t.match(await runClient(server.port, '//getCaseCount'), /^HTTP\/1\.1 101 /)
+  await runClient(server.port, '//runCase?case=1&agent=raw')
+  t.match(server.results.get('raw', '1.1.1'), { behavior: 'OK' })
+})
+
+t.test('what goes wrong with one connection ends that one', async t => {
+  const server = await serving(t, {
+    cases: ['1.1.1'],
+    updateReports: () => {
+      throw new Error('the disk is full')
+    },
+  })
+  const warning = once(process, 'warning')
+  await runClient(server.port, '/updateReports?agent=raw')
+  t.match(await within(warning, 'a warning'), [{ message: 'A connection failed: Error: the disk is full' }])
+  await runClient(server.port, '/runCase?case=1&agent=raw')
+  t.match(server.results.get('raw', '1.1.1'), { behavior: 'OK' })
+})
+
 t.test('connections that say nothing, or not enough, are let go at the end', async t => {
   const server = await serveCases({ port: 0, cases: ['1.1.1'] })
   const sockets = Array.from({ length: 2 }, () => connect({ port: server.port, host: '127.0.0.1' }))

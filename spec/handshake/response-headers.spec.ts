@@ -70,7 +70,15 @@ t.test('5.1: a name that is no token is a misuse', async t => {
       JSON.stringify(name)
     )
   }
-  t.throws(() => checkHeaders(['x-a: b'] as unknown as Headers, ['0']), MISUSE, 'a list in place of the names')
+})
+
+t.test('what is no plain object of names is a misuse, also where it would come to lines', async t => {
+  const wrong: unknown[] = [
+    ...[undefined, null, 'x-a: b', 1, ['x-a: b'], [['x-a', 'b']], []],
+    ...[new Map([['x-a', 'b']]), new Map(), new globalThis.Headers({ 'x-a': 'b' }), new URLSearchParams('a=b')],
+  ]
+  const message = 'headers must be a plain object of names and values'
+  for (const headers of wrong) t.throws(() => checkHeaders(headers as Headers, []), { ...MISUSE, message })
 })
 
 t.test('reserved names are a misuse in any case', async t => {

@@ -149,6 +149,50 @@ export const MUTATIONS = {
     ['(value as number) >= 0', '(value as number) > 0'],
     ['Number.isSafeInteger(value)', 'Number.isFinite(value)'],
   ],
+  'protocol/masking-key.ts': [
+    ['used += 4', ''],
+    ['used += 4', 'used += 2'],
+    ['randomFillSync(pool)\n', '\n'],
+    ['pool.readInt32LE(used)', 'pool.readInt16LE(used)'],
+  ],
+  'protocol/message-memory.ts': [
+    ['size >= LARGE && !taught', 'size >= LARGE'],
+    ['size >= LARGE && !taught', 'size > LARGE && !taught'],
+    ['Buffer.allocUnsafeSlow(LESSON)', ''],
+    ['return Buffer.allocUnsafeSlow(size)', 'return Buffer.allocUnsafe(size)'],
+    ['const copy = Buffer.allocUnsafeSlow(bytes.length)', 'const copy = Buffer.allocUnsafe(bytes.length)'],
+    ['copy.set(bytes)', ''],
+  ],
+  'protocol/send-queue.ts': [
+    ['this.#output.promised += size', ''],
+    ['this.#output.promised -= size\n        run()', 'run()'],
+    ['this.#held = false\n', '\n'],
+    ['if (this.#releasing) return', ''],
+    ['this.#jobs.length = 0', ''],
+  ],
+  'protocol/text-scratch.ts': [
+    ['if (text.length > MAX_UNITS) return', 'if (text.length > 2 * MAX_UNITS) return'],
+    ['const MAX_BYTES_A_UNIT = 3', 'const MAX_BYTES_A_UNIT = 2'],
+    ["scratch.write(text, 0, 'utf8')", "scratch.write(text, 0, 'latin1')"],
+  ],
+  'protocol/output.ts': [
+    ['this.#from += size\n', '\n'],
+    ['this.#chunks = []\n', '\n'],
+    ['this.memory.length - this.#from < size', 'this.memory.length < size'],
+  ],
+  'protocol/simd-xor.ts': [
+    ['or: simd(0x50)', 'or: simd(0x51)'],
+    ['Math.ceil(size / PAGE)', 'Math.floor(size / PAGE)'],
+  ],
+  'protocol/violation.ts': [
+    ["'message-too-big': [CloseCode.messageTooBig", "'message-too-big': [CloseCode.protocolError"],
+    ["'close-reason-utf8': [CloseCode.invalidPayload", "'close-reason-utf8': [CloseCode.protocolError"],
+    ['super(sentence)', 'super(code)'],
+  ],
+  'protocol/misuse-error.ts': [
+    ["typeof value !== 'object' && typeof value !== 'string'", "typeof value !== 'object'"],
+    ['return JSON.stringify(value)', 'return String(value)'],
+  ],
   'handshake/grammar.ts': [
     ["if (text === '') return false", ''],
     ["this.#text[this.#at] === ' ' || this.#text[this.#at] === '\\t'", "this.#text[this.#at] === ' '"],
@@ -235,6 +279,73 @@ export const MUTATIONS = {
     ['.toLowerCase())', ')'],
     ['unit === 0x20 || unit === 0x09', 'unit === 0x20'],
   ],
+  'handshake/client-response.ts': [
+    ["if (status !== 101) fail('the status must be 101')", ''],
+    ['head.httpVersionMajor !== 1 || head.httpVersionMinor < 1', 'head.httpVersionMajor !== 1'],
+    ["value.toLowerCase() === 'websocket'", "value === 'websocket'"],
+    ["option.toLowerCase() === 'upgrade'", 'true'],
+    ['value => value === accept', '() => true'],
+    ['if (extensions === undefined) fail', 'if (false) fail'],
+    ['offer.name === name', 'true'],
+    ['request.protocols.includes(value)', 'true'],
+    ['values.length === 1 && fits(values[0])', 'values.some(fits)'],
+  ],
+  'handshake/client-request.ts': [
+    ['checkHeaders(headers, RESERVED)', 'checkHeaders(headers, [])'],
+    ['randomBytes(16)', 'randomBytes(15)'],
+    ['target.url.host]', 'target.url.hostname]'],
+    ["if (origin !== undefined) rawHeaders.push('Origin', origin)", ''],
+    ['target.authorization !== undefined && !authorized', 'target.authorization !== undefined'],
+    ["name.toLowerCase() === 'authorization'", "name === 'authorization'"],
+    ["if (extensions !== '') rawHeaders", 'rawHeaders'],
+  ],
+  'handshake/client-redirect.ts': [
+    ['[301, 302, 303, 307, 308]', '[301, 302, 303, 304, 307, 308]'],
+    ['[301, 302, 303, 307, 308]', '[301, 302, 307, 308]'],
+    ["if (from.secure && url.protocol === 'ws:') fail", 'if (false) fail'],
+    ["url.username !== '' || url.password !== ''", "url.username !== ''"],
+    ["url.hash = ''", ''],
+    ['url.protocol === from.url.protocol && url.host === from.url.host', 'url.host === from.url.host'],
+    ['url.host === from.url.host', 'url.hostname === from.url.hostname'],
+    ['sameOrigin ? from.authorization : undefined', 'from.authorization'],
+  ],
+  'handshake/client-retry.ts': [
+    ['if (error instanceof MisuseError) return true\n', ''],
+    ['[400, 401, 403, 404, 405, 407, 410, 426]', '[400, 401, 403, 404, 405, 407, 410]'],
+    ['chance * Math.min(maxDelay', 'Math.min(maxDelay'],
+  ],
+  'handshake/client-target.ts': [
+    ["['http:', 'ws:'],", "['http:', 'wss:'],"],
+    ["if (parsed.href.includes('#'))", "if (parsed.hash !== '')"],
+    ["parsed.username = parsed.password = ''", "parsed.username = ''"],
+    ['(secure ? 443 : 80)', '80'],
+    ['hostname.slice(1, -1)', 'hostname'],
+    ["if (user.includes(':')) throw", 'if (false) throw'],
+    ['if (hasControl(decoded)) throw', 'if (false) throw'],
+    ['unit < 0x20 || unit === 0x7f', 'unit < 0x20'],
+  ],
+  'handshake/refusal.ts': [
+    ['status < 300', 'status < 200'],
+    ['status > 599', 'status > 600'],
+    ["if (typeof body !== 'string') throw", 'if (false) throw'],
+    ["['connection', 'content-length', 'transfer-encoding']", "['connection', 'content-length']"],
+    ["{ upgrade: 'websocket', 'sec-websocket-version': '13' }", "{ upgrade: 'websocket' }"],
+    ["{ allow: 'GET' }", '{}'],
+  ],
+  'handshake/response-headers.ts': [
+    ['|| Symbol.iterator in headers', ''],
+    ['if (!isToken(name)) throw', 'if (false) throw'],
+    ['reserved.includes(name.toLowerCase())', 'reserved.includes(name)'],
+    ["typeof line !== 'string' || !isFieldValue(line)", "typeof line !== 'string'"],
+    ['unit < 0x20 && unit !== 0x09', 'unit < 0x20'],
+    ['|| unit === 0x7f', ''],
+    ['|| unit > 0xff', ''],
+  ],
+  'handshake/handshake-error.ts': [
+    ['answer?.headers ?? {}', '{}'],
+    ['answer?.body ?? NO_BODY', 'NO_BODY'],
+    ['super(message, options)', 'super(message)'],
+  ],
   'deflate/negotiation.ts': [
     ['if (name !== EXTENSION) continue', ''],
     [
@@ -263,4 +374,11 @@ export const MUTATIONS = {
     ],
     ['answer[CLIENT_NO_CONTEXT_TAKEOVER] ?? settings.mode', 'false ?? settings.mode'],
   ],
+}
+
+/** Files of the two folders without mutations, and why. */
+export const WITHOUT = {
+  'protocol/index.ts': 'nothing but what is exported',
+  'protocol/message-codec.ts': 'interfaces, and one constant',
+  'protocol/opcode.ts': 'the numbers of the RFC',
 }

@@ -22,6 +22,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import ts from 'typescript'
 import { MUTATIONS } from './list.js'
+import { complain, filesToBreak } from './unlisted.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const FOLDERS = [
@@ -41,6 +42,9 @@ const { jobs, part } = readCommandLine()
 const tasks = Object.entries(MUTATIONS).flatMap(([file, list]) =>
   file.includes(part) ? list.map(([from, to]) => ({ file, from, to })) : []
 )
+const complaints = complain(filesToBreak())
+if (complaints.length > 0) refuse(complaints.join('\n'))
+if (tasks.length === 0) refuse(`No file with mutations has ${JSON.stringify(part)} in its name.`)
 const originals = new Map()
 const folder = mkdtempSync(join(tmpdir(), 'kore-ws-mutations-'))
 const running = new Set()
@@ -163,6 +167,7 @@ function readCommandLine() {
       options: { jobs: { type: 'string', default: '2' } },
       allowPositionals: true,
     })
+    if (positionals.length > 1) throw new Error(`there is one PART, and not ${positionals.join(' and ')}`)
     if (!/^[1-9]\d?$/.test(values.jobs)) throw new Error(`--jobs must be 1 to 99, and not ${values.jobs}`)
     return { jobs: Number(values.jobs), part: positionals[0] ?? '' }
   } catch (error) {

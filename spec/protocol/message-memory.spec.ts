@@ -2,6 +2,20 @@ import t from 'tap'
 import { allocateForMessage, copyOf } from '../../lib/protocol/message-memory.ts'
 import { retainedBy } from '../helpers/memory.ts'
 
+// The first one, for malloc is taught once in the life of a process.
+t.test('malloc is taught by the first large message, and once', async t => {
+  const calls = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
+  const sizesFor = (size: number): number[] => {
+    allocateForMessage(size)
+    return calls().map(({ args: [length] }) => length)
+  }
+  t.same(sizesFor(32 * 1024 - 1), [32 * 1024 - 1])
+  const [lesson, ...others] = sizesFor(32 * 1024)
+  t.ok(lesson > 31 * 1024 * 1024 && lesson < 32 * 1024 * 1024, 'from 32 MiB on malloc learns nothing')
+  t.same(others, [32 * 1024])
+  t.same(sizesFor(1024 * 1024), [1024 * 1024])
+})
+
 t.test('memory of just the size that was asked for, of its own', async t => {
   for (const size of [0, 1, 256, 128 * 1024 - 1, 128 * 1024, 1024 * 1024]) {
     const memory = allocateForMessage(size)

@@ -94,14 +94,13 @@ export const ENDINGS: readonly ProbeCase[] = [
         steps: [CLOSE, END],
         allowed: [...answers(), nonStrict('closes')],
       },
-      { sends: 'Nothing; the tester resets the connection.', steps: [RESET], allowed: ENDS },
-      { sends: 'A text message, and a reset.', steps: [send(text, HELLO), RESET], allowed: ENDS },
-      { sends: 'The first fragment of a text, and a reset.', steps: [part(text, HELLO), RESET], allowed: ENDS },
-      {
-        sends: 'Half of a text message, and a reset.',
-        steps: [send(text, HELLO, { claim: 10n }), RESET],
-        allowed: ENDS,
-      },
+      // Of what becomes of a reset only a server shows something: it has to serve others afterwards.
+      ...[
+        { sends: 'Nothing; the tester resets the connection.', steps: [RESET] },
+        { sends: 'A text message, and a reset.', steps: [send(text, HELLO), RESET] },
+        { sends: 'The first fragment of a text, and a reset.', steps: [part(text, HELLO), RESET] },
+        { sends: 'Half of a text message, and a reset.', steps: [send(text, HELLO, { claim: 10n }), RESET] },
+      ].map(draft => ({ ...draft, tests: 'server' as const, allowed: ENDS })),
     ]
   ),
   ...probes(

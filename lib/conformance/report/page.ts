@@ -37,6 +37,7 @@ function dataOf(results: Results): object {
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     quick: results.list().some(result => result.quick),
     agents,
+    stops: agents.map(agent => results.stopOf(agent) ?? ''),
     titles: TITLES,
     cases: ALL_CASES.filter(({ id }) => agents.some(agent => results.get(agent, id) !== undefined)).map(one => ({
       id: one.id,

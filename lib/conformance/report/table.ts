@@ -12,10 +12,10 @@ const MOST_LISTED = 30
 
 /** One table for each agent, and what failed. */
 export function formatTables(results: Results): string {
-  return results.agents.map(agent => formatTable(agent, results.list(agent))).join('\n')
+  return results.agents.map(agent => formatTable(agent, results.list(agent), results.stopOf(agent))).join('\n')
 }
 
-function formatTable(agent: string, results: readonly CaseResult[]): string {
+function formatTable(agent: string, results: readonly CaseResult[], stop: string | undefined): string {
   const autobahn = results.filter(({ id }) => !isBeyond(id))
   const beyond = results.filter(({ id }) => isBeyond(id))
   const isBoth = autobahn.length > 0 && beyond.length > 0
@@ -37,7 +37,7 @@ function formatTable(agent: string, results: readonly CaseResult[]): string {
       .trimEnd()
   )
   const quick = results.some(result => result.quick) ? ' (quick: 50 messages, not 1,000, in the compressed cases)' : ''
-  return `${agent}${quick}\n${lines.join('\n')}\n${listFailed(results.filter(isFailed))}`
+  return `${agent}${quick}${stop === undefined ? '' : `: ${stop}`}\n${lines.join('\n')}\n${listFailed(results.filter(isFailed))}`
 }
 
 /** A row for each group. */

@@ -21,7 +21,8 @@ export function readRequest(head: Head): Request | string {
   if (headers.get('sec-websocket-version') !== '13') return 'Sec-WebSocket-Version has to be 13.'
   const key = headers.get('sec-websocket-key') ?? ''
   if (Buffer.from(key, 'base64').length !== 16) return 'Sec-WebSocket-Key has to be 16 bytes in base64.'
-  return { url: new URL(target, 'ws://tester'), key, head }
+  // Behind a host of its own, or what begins with two slashes would be taken for one.
+  return { url: new URL(`ws://tester${target.replace(/^[/\\]+/, '/')}`), key, head }
 }
 
 /** Answers with 101; returns what was answered. */

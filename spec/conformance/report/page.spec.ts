@@ -7,6 +7,7 @@ import { resultOf } from '../result-of.ts'
 interface Data {
   readonly quick: boolean
   readonly agents: readonly string[]
+  readonly stops: readonly string[]
   readonly titles: Readonly<Record<string, string>>
   readonly cases: readonly {
     readonly id: string
@@ -79,6 +80,13 @@ t.test('every case with the results of every agent, or none', async t => {
   )
   t.match(data.titles, { 6: 'Text as UTF-8' })
   t.equal(dataOf(formatPage(resultsOf(resultOf('12.1.1', { quick: true })))).quick, true)
+})
+
+t.test('a run that was stopped', async t => {
+  const results = resultsOf(resultOf('1.1.1'), resultOf('1.1.1', { agent: 'other' }))
+  results.stop('other', 517)
+  t.same(dataOf(formatPage(results)).stops, ['', 'stopped after 1 of 517 cases'])
+  t.match(formatPage(results), /data\.stops\.forEach/)
 })
 
 t.test('both sets', async t => {

@@ -54,6 +54,12 @@ t.test('both sets, and how many of each', async t => {
   ])
 })
 
+t.test('a run that was stopped', async t => {
+  const results = resultsOf(resultOf('1.1.1'), resultOf('1.1.1', { agent: 'other' }))
+  results.stop('some', 517)
+  t.match(formatTables(results), /^some: stopped after 1 of 517 cases\n[^]*\nother\n/)
+})
+
 t.test('several agents, and a quick run', async t => {
   const text = formatTables(resultsOf(resultOf('1.1.1'), resultOf('12.1.1', { agent: 'other', quick: true })))
   t.match(text, /^some\n[^]*\n\nother \(quick: 50 messages, not 1,000, in the compressed cases\)\n/)

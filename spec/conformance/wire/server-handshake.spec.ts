@@ -24,6 +24,23 @@ t.test('a request, and its answer', async t => {
   return undefined
 })
 
+t.test('more than one slash in front is one', async t => {
+  const targets = [
+    ['/', '/'],
+    ['//', '/'],
+    ['/\\', '/'],
+    ['//getCaseCount', '/getCaseCount'],
+    ['///runCase', '/runCase'],
+    ['//a:b@[c', '/a:b@[c'],
+    ['/%', '/%'],
+  ]
+  for (const [path, pathname] of targets) {
+    const request = readRequest(await headOf({ path: `${path}?case=1` }))
+    if (typeof request === 'string') t.fail(`${path}: ${request}`)
+    else t.match(request.url, { host: 'tester', pathname, search: '?case=1' }, path)
+  }
+})
+
 t.test('with the extension, where it is offered and wished for', async t => {
   const head = await headOf({ headers: { 'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits' } })
   const request = readRequest(head)
