@@ -19,7 +19,7 @@ const CLEAN: readonly number[] = [CloseCode.normal, CloseCode.goingAway, CloseCo
  * writable one closes the connection with 1000; aborting the writable one drops it.
  */
 export function webStreams(connection: Connection): WebStreams {
-  const messages = connection[Symbol.asyncIterator]()
+  const messages = connection[Symbol.asyncIterator]().claim()
   const readable = new ReadableStream<Message>(
     {
       async pull(controller) {

@@ -2,9 +2,9 @@ import t from 'tap'
 import type { Payload } from '../../lib/transport/payload.ts'
 import { webStreams } from '../../lib/transport/web-streams.ts'
 import { connected, startConnection, type ConnectedOptions } from '../helpers/connected.ts'
-import { closeFrame, frame } from '../helpers/frames.ts'
+import { bytes, closeFrame, frame } from '../helpers/frames.ts'
 import { eventually, turn, within } from '../helpers/journal.ts'
-import { socketPair } from '../helpers/transports.ts'
+import { MemoryTransport, socketPair } from '../helpers/transports.ts'
 
 const PULLED: ConnectedOptions = { pulled: true }
 const text = (data: string): string => frame('81', data)
@@ -134,6 +134,20 @@ t.test('closing the writable side starts the closing handshake behind what was w
   await turn()
   t.equal(transport.written(), text('a') + closeFrame(1000))
   t.equal(connection.readyState, 'closing')
+})
+
+t.test('closing the writable side loses nothing that can still be read', async t => {
+  const transport = new MemoryTransport()
+  const { connection } = startConnection(t, transport, {}, { role: 'client', pulled: true, waits: true })
+  const { readable, writable } = webStreams(connection)
+  await turn()
+  transport.push(bytes(Array.from({ length: 100 }, (_, i) => text(`${i}`)).join('')))
+  await turn()
+  await within(writable.close(), 'close')
+  transport.push(bytes(text('100') + closeFrame(1000)))
+  let count = 0
+  for await (const message of readable) if (message !== `${count++}`) t.fail(`message ${count} is another`)
+  t.equal(count, 101)
 })
 
 t.test('aborting the writable side drops the connection', async t => {
