@@ -357,7 +357,8 @@ export class Connection<Data = unknown> {
    * @param options `binary`: default as the first piece is, a string for text
    * @returns resolves when the last piece is accepted. Rejects with an Error of code `connection-closed` where the
    *   connection ends first; with what `source` threw, and with a MisuseError `invalid-argument` for a piece of another
-   *   type or text that is not UTF-8, which close the connection with 1011: half a message can't be taken back
+   *   type or text that is not UTF-8, which close the connection with 1011: half a message can't be taken back.
+   *   Wherever it rejects, the source is told to end: `return` of its iterator, or `destroy` of a stream
    */
   sendStream(source: PieceSource, options: { readonly binary?: boolean | undefined } = {}): Promise<void> {
     return sendStream(this, source, options.binary)
