@@ -1,3 +1,4 @@
+import { ReadableStream } from 'node:stream/web'
 import t from 'tap'
 import type { Payload } from '../../lib/transport/payload.ts'
 import { webStreams } from '../../lib/transport/web-streams.ts'
@@ -115,6 +116,36 @@ t.test('a write rejects where the connection is closed, is closing, or ends firs
   await turn()
   waiting.connection.terminate()
   await t.rejects(within(write, 'the end'), over)
+})
+
+t.test('the writable side errors when the connection is over, and so does a pipe whose source has nothing to give', async t => {
+  const over = { code: 'connection-closed' }
+  for (const wire of [closeFrame(1000), closeFrame(1011), '']) {
+    const { connection, transport, feed } = connected(t)
+    const { writable } = webStreams(connection)
+    let cancelled: unknown
+    const source = new ReadableStream<Payload>({ cancel: reason => void (cancelled = reason) })
+    const piping = source.pipeTo(writable)
+    await turn()
+    if (wire === '') transport.push(null)
+    else feed(wire)
+    await t.rejects(within(piping, 'the end of the pipe'), over)
+    t.match(cancelled, over, 'the source is told')
+  }
+  const { connection } = connected(t)
+  connection.terminate()
+  await t.rejects(within(webStreams(connection).writable.getWriter().closed, 'the end'), over, 'it is over already')
+})
+
+t.test('a writable side that was closed stays so', async t => {
+  const { connection, journal, feed } = connected(t)
+  const writer = webStreams(connection).writable.getWriter()
+  await turn()
+  await writer.close()
+  feed(closeFrame(1000))
+  await journal.until('close 1000')
+  await turn()
+  t.equal(await within(writer.closed, 'closed'), undefined)
 })
 
 t.test('what can not be sent is misuse, and ends the writable side only', async t => {
