@@ -32,6 +32,12 @@ const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES
 /** What the constructor says `close` is when no closing handshake was completed. */
 const NOT_CLEAN: CloseEventInit = { wasClean: false, code: CloseCode.abnormal, reason: '' }
 
+/** `send` can't say that the queue is full, so there is a limit only where one is given; the check is for others. */
+function withoutQueueLimit(limits: ConnectOptions['limits']): ConnectOptions['limits'] {
+  if (limits === undefined) return { queuedBytes: Infinity }
+  return typeof limits === 'object' && limits !== null && limits.queuedBytes === undefined ? { ...limits, queuedBytes: Infinity } : limits
+}
+
 export class WebSocket extends EventTarget {
   declare static readonly CONNECTING: 0
   declare static readonly OPEN: 1
@@ -74,7 +80,8 @@ export class WebSocket extends EventTarget {
       throw new MisuseError('invalid-option', `${late} is no option here: there are events and close()`)
     }
     const offered = Array.isArray(given) ? given : toProtocols(init.protocols)
-    const plan = checkConnectOptions({ ...init, protocols: checkProtocols(offered), signal: this.#abort.signal })
+    const limits = withoutQueueLimit(init.limits)
+    const plan = checkConnectOptions({ ...init, limits, protocols: checkProtocols(offered), signal: this.#abort.signal })
     this.#connect(target, plan)
   }
 
