@@ -132,6 +132,11 @@ export class Connection<Data = unknown> {
     return this.#extras?.closed
   }
 
+  /** @internal Whether it ended with the peer's close frame, and not because either end failed or was cut off. */
+  get wasClean(): boolean {
+    return this.closed !== undefined && this.closed.code !== CloseCode.abnormal && this.#extras?.failed !== true
+  }
+
   /** Bytes, framing included, that `send` has accepted and the system has not taken yet. */
   get bufferedAmount(): number {
     return this.#outbox.queued
@@ -267,6 +272,7 @@ export class Connection<Data = unknown> {
 
   /** @internal Fails the connection (RFC 6455, section 7.1.7): no message is taken any more. */
   fail(code: number, reason: string): void {
+    if (this.closed === undefined) this.#extra.failed = true
     this.#endpoint.fail(code, reason)
   }
 
@@ -555,6 +561,7 @@ export class Connection<Data = unknown> {
     // The endpoint knows only that its transport is gone; why is known here.
     const why = code === CloseCode.abnormal ? this.#lost : reason
     this.#extra.closed = { code, reason: why }
+    if (violation !== undefined) this.#extra.failed = true
     this.#terms.heartbeat?.delete(this)
     forgetContexts(this)
     this.#iterator?.end()
