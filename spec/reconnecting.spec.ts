@@ -210,7 +210,7 @@ t.test('Retry-After of a 429 or 503 comes on top', async t => {
 })
 
 t.test('what repeating can not mend is thrown, and ends the loop', async t => {
-  for (const status of [400, 401, 403, 404, 405, 410, 426]) {
+  for (const status of [301, 308, 400, 401, 403, 404, 405, 410, 426, 501, 505]) {
     const raw = await replying(t, () => answering(status))
     const clock = new TestClock()
     const { signal } = new AbortController()
@@ -219,6 +219,8 @@ t.test('what repeating can not mend is thrown, and ends the loop', async t => {
     t.strictSame(await loop.next(), DONE, 'ended')
     t.strictSame([raw.accepted, clock.waits, listenersOf(signal)], [1, [], 0])
   }
+  const around = await replying(t, () => 'HTTP/1.1 302 Found\r\nLocation: ftp://a/\r\nContent-Length: 0\r\n\r\n')
+  t.match(await thrownBy(reconnecting(around.url, { ...FAST, redirects: 1 })), { code: 'redirect-refused' })
   const secure = await RawServer.open(t, accepting, { tls: true })
   t.match(await thrownBy(reconnecting(secure.url)), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   const before = process.env['HTTP_PROXY']
