@@ -57,8 +57,8 @@ const CLOCK: Clock = {
  * as the loop: leaving it closes the one at hand with 1000, an abort with 1001.
  *
  * The loop throws, and ends, with the signal's reason where that aborts, and with the error of an attempt that would
- * fail again and again: a MisuseError, a certificate that is not valid, and the statuses 400, 401, 403, 404, 405, 407,
- * 410 and 426.
+ * fail again and again: a MisuseError, a certificate that is not valid, a redirect that is not followed, and the
+ * statuses 301, 308, 400, 401, 403, 404, 405, 407, 410, 426, 501 and 505.
  *
  * @throws MisuseError as `connect` rejects with
  */
@@ -169,6 +169,11 @@ class Reconnecting implements AsyncIterableIterator<Connection> {
     const { signal } = this.#stop
     try {
       const { connection } = await establish(this.#target, { ...this.#plan, signal }, this.#handlers())
+      if (signal.aborted) {
+        // The loop ended between the answer and here, and would know of none that it has to close.
+        connection.close(this.#left ? CloseCode.normal : CloseCode.goingAway)
+        throw signal.reason
+      }
       this.#openedAt = this.#clock.now()
       if (connection.closed === undefined) this.#current = connection
       else this.#ended()

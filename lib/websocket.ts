@@ -5,6 +5,7 @@ import type { Target } from './handshake/client-target.ts'
 import { CloseCode } from './protocol/close-code.ts'
 import { MisuseError } from './protocol/misuse-error.ts'
 import { Opcode, type DataOpcode } from './protocol/opcode.ts'
+import type { Connection } from './transport/connection.ts'
 import { checkCode, checkProtocols, checkReason, readUrl } from './websocket/checks.ts'
 import { closeEvent, type CloseEventInit } from './websocket/close-event.ts'
 import { EventHandlers, type EventHandler } from './websocket/event-handlers.ts'
@@ -32,6 +33,12 @@ const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES
 /** What the constructor says `close` is when no closing handshake was completed. */
 const NOT_CLEAN: CloseEventInit = { wasClean: false, code: CloseCode.abnormal, reason: '' }
 
+/** `send` can't say that the queue is full, so there is a limit only where one is given; the check is for others. */
+function withoutQueueLimit(limits: ConnectOptions['limits']): ConnectOptions['limits'] {
+  if (limits === undefined) return { queuedBytes: Infinity }
+  return typeof limits === 'object' && limits !== null && limits.queuedBytes === undefined ? { ...limits, queuedBytes: Infinity } : limits
+}
+
 export class WebSocket extends EventTarget {
   declare static readonly CONNECTING: 0
   declare static readonly OPEN: 1
@@ -54,7 +61,6 @@ export class WebSocket extends EventTarget {
   #refused = 0
   /** Set when the closing handshake is over, or has failed. */
   #ending = NOT_CLEAN
-  #failed = false
 
   /**
    * @param url ws:, wss:, http: (becomes ws:) or https: (becomes wss:), absolute, without a fragment
@@ -74,7 +80,8 @@ export class WebSocket extends EventTarget {
       throw new MisuseError('invalid-option', `${late} is no option here: there are events and close()`)
     }
     const offered = Array.isArray(given) ? given : toProtocols(init.protocols)
-    const plan = checkConnectOptions({ ...init, protocols: checkProtocols(offered), signal: this.#abort.signal })
+    const limits = withoutQueueLimit(init.limits)
+    const plan = checkConnectOptions({ ...init, limits, protocols: checkProtocols(offered), signal: this.#abort.signal })
     this.#connect(target, plan)
   }
 
@@ -177,10 +184,10 @@ export class WebSocket extends EventTarget {
     const handlers = {
       rawMessage: (_: unknown, opcode: DataOpcode, bytes: Buffer, start: number, end: number) =>
         this.#onMessage(opcode, bytes, start, end),
-      // Only the peer's violations: no callback here throws.
-      failed: () => void (this.#failed = true),
+      // Only the peer's violations, which the end tells of: no callback here throws.
+      failed() {},
       drain: () => void this.#queue?.look(),
-      close: (_: unknown, code: number, reason: string) => this.#onClosing(code, reason),
+      close: ({ wasClean }: Connection, code: number, reason: string) => this.#onClosing({ wasClean, code, reason }),
       gone: () => this.#onClosed(),
     }
     establish(target, plan, handlers).then(
@@ -216,11 +223,11 @@ export class WebSocket extends EventTarget {
   }
 
   /** Nothing more is sent or received; the transport is still there. */
-  #onClosing(code: number, reason: string): void {
+  #onClosing(ending: CloseEventInit): void {
     this.#readyState = CLOSING
-    const wasClean = !this.#failed && code !== CloseCode.abnormal
-    if (wasClean) this.#ending = { wasClean, code, reason }
-    this.#queue?.end(wasClean)
+    // Nothing else is told of a connection that has failed (section 7, "when the WebSocket connection is closed").
+    if (ending.wasClean) this.#ending = ending
+    this.#queue?.end(ending.wasClean)
   }
 
   #onClosed(): void {

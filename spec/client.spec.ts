@@ -51,6 +51,25 @@ t.test('messages go both ways, text and binary, of every size', async t => {
   t.strictSame(await take(socket, sent.length), sent)
 })
 
+t.test('messages as streams, without a callback: those that came at once are among them', async t => {
+  const { port } = await running(t, {
+    async open(socket) {
+      socket.send('at once')
+      await socket.sendStream(['a', 'b'])
+      socket.close(1000)
+    },
+  })
+  const socket = await open(t, `ws://127.0.0.1:${port}`)
+  await eventually('the messages', () => socket.closed !== undefined)
+  const seen: string[] = []
+  for await (const message of socket.messages({ stream: true })) {
+    let text = ''
+    for await (const piece of message) text += piece
+    seen.push(text)
+  }
+  t.strictSame(seen, ['at once', 'ab'])
+})
+
 t.test('section 5.3: every frame is masked, with a key that is new each time', async t => {
   const raw = await RawServer.open(t, accepting)
   const socket = await open(t, raw.url)

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import { MisuseError } from '../lib/protocol/misuse-error.ts'
 import { reconnecting, reconnectingBy, type Clock, type ReconnectingOptions } from '../lib/reconnecting.ts'
@@ -209,7 +210,7 @@ t.test('Retry-After of a 429 or 503 comes on top', async t => {
 })
 
 t.test('what repeating can not mend is thrown, and ends the loop', async t => {
-  for (const status of [400, 401, 403, 404, 405, 410, 426]) {
+  for (const status of [301, 308, 400, 401, 403, 404, 405, 410, 426, 501, 505]) {
     const raw = await replying(t, () => answering(status))
     const clock = new TestClock()
     const { signal } = new AbortController()
@@ -218,6 +219,8 @@ t.test('what repeating can not mend is thrown, and ends the loop', async t => {
     t.strictSame(await loop.next(), DONE, 'ended')
     t.strictSame([raw.accepted, clock.waits, listenersOf(signal)], [1, [], 0])
   }
+  const around = await replying(t, () => 'HTTP/1.1 302 Found\r\nLocation: ftp://a/\r\nContent-Length: 0\r\n\r\n')
+  t.match(await thrownBy(reconnecting(around.url, { ...FAST, redirects: 1 })), { code: 'redirect-refused' })
   const secure = await RawServer.open(t, accepting, { tls: true })
   t.match(await thrownBy(reconnecting(secure.url)), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   const before = process.env['HTTP_PROXY']
@@ -341,6 +344,34 @@ t.test('return while the next connection is on its way ends it without an error'
   }
   await silent.left()
 })
+
+t.test('ended between the answer and whoever waits for the connection: it is closed, and handed to nobody', async t => {
+  for (const way of ['abort', 'return'] as const) {
+    const { port, journal } = await running(t)
+    let ended = 0
+    for (let depth = 0; depth < 12; depth++) {
+      const controller = new AbortController()
+      const loop = reconnecting(`ws://127.0.0.1:${port}`, { ...FAST, signal: controller.signal })
+      const end = (): void => (way === 'abort' ? controller.abort(new Error('enough')) : void loop.return?.())
+      const onOpen = (message: unknown): void => {
+        if ((message as { role: string }).role === 'client') afterMicrotasks(depth, end)
+      }
+      subscribe('kore-ws.connection.open', onOpen)
+      const result = await within(loop.next().then(({ value }) => value ?? 'the end', error => error), 'an end')
+      unsubscribe('kore-ws.connection.open', onOpen)
+      if (result instanceof Error || result === 'the end') ended++
+      const code = way === 'abort' ? 1001 : 1000
+      // Those that were handed over first are closed as well.
+      await eventually(`close ${code}`, () => journal.lines.filter(line => line === `close ${code}`).length === depth + 1)
+    }
+    t.ok(ended > 0, 'not all were handed over')
+  }
+})
+
+function afterMicrotasks(count: number, then: () => void): void {
+  if (count === 0) then()
+  else queueMicrotask(() => afterMicrotasks(count - 1, then))
+}
 
 t.test('calls of next that overlap come one after the other', async t => {
   const raw = await RawServer.open(t, head => Buffer.concat([Buffer.from(accepting(head)), bytes(frame('88'))]))

@@ -327,6 +327,20 @@ t.test('a message that is too large for the limit fails the connection', async t
   t.strictSame(await journal.until('3 close'), ['1 open', ...NOT_CLEAN])
 })
 
+t.test('a connection that we fail ourselves: what we tell the server is not how it ended', async t => {
+  const ways: [how: string, limits: object, frames: string][] = [
+    ['too many pings', { controlFrames: 2 }, frame('89').repeat(10)],
+    ['silence', { idleTime: 100 }, ''],
+  ]
+  for (const [how, limits, frames] of ways) {
+    const raw = await RawServer.open(t, early(frames))
+    const { socket, journal } = await opened(t, raw.url, { limits })
+    await eventually('the end', () => socket.readyState === 2)
+    for (const peer of raw.sockets) peer.end()
+    t.strictSame(await journal.until('3 close'), ['1 open', ...NOT_CLEAN], how)
+  }
+})
+
 t.test('closed is when the transport is gone: closing from the close frame on', async t => {
   const raw = await RawServer.open(t, accepting)
   const { socket, journal } = await opened(t, raw.url)

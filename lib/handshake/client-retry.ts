@@ -3,7 +3,7 @@ import { MisuseError } from '../protocol/misuse-error.ts'
 import { HandshakeError } from './handshake-error.ts'
 
 /** Answers to what is asked, not to when. */
-const FINAL_STATUSES: readonly number[] = [400, 401, 403, 404, 405, 407, 410, 426]
+const FINAL_STATUSES: readonly number[] = [301, 308, 400, 401, 403, 404, 405, 407, 410, 426, 501, 505]
 
 /** Answers that may say when to come back. */
 const LATER_STATUSES: readonly number[] = [429, 503]
@@ -40,10 +40,12 @@ const CERTIFICATE_ERRORS = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
-/** Whether the same attempt would fail again, however often: misuse, some statuses, and faults of a certificate. */
+/** Whether the same attempt would fail again, however often: misuse, some statuses, refused redirects, faults of a certificate. */
 export function isFinal(error: unknown): boolean {
   if (error instanceof MisuseError) return true
-  if (error instanceof HandshakeError) return error.status !== undefined && FINAL_STATUSES.includes(error.status)
+  if (error instanceof HandshakeError) {
+    return error.code === 'redirect-refused' || (error.status !== undefined && FINAL_STATUSES.includes(error.status))
+  }
   return error instanceof Error && 'code' in error && CERTIFICATE_ERRORS.has(String(error.code))
 }
 

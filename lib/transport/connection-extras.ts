@@ -7,6 +7,8 @@ export class ConnectionExtras {
   closingTime: number | undefined
   /** On the coarse clock; of one whose lifetime is limited. */
   startedAt = 0
+  /** Whether we have failed it (RFC 6455, section 7.1.7). */
+  failed = false
   /** How it ended. */
   closed: { readonly code: number; readonly reason: string } | undefined
   /** Who reads the message whose pieces come: it stays theirs, though they may have left. Undefined between messages. */

@@ -25,7 +25,7 @@ import type {
 } from './connection-setup.ts'
 import { coarseNow, Deadline } from './deadlines.ts'
 import { forgetContexts, watchContexts } from './idle-contexts.ts'
-import { toMessage } from './message.ts'
+import { toMessage, type Message } from './message.ts'
 import { MessageIterator } from './message-iterator.ts'
 import { MessageStreams } from './message-streams.ts'
 import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
@@ -42,11 +42,16 @@ type Attached = Duplex & { [connectionOf]: Connection<unknown> }
 
 /** Who holds back reading. */
 const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16, memory: 32, gate: 64 } as const
-/** Those that end by themselves: nothing is thrown away for them. */
+/** Those that end by themselves. */
 const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow | HOLD.gate
+/** Those that nobody has to end: once closing, what still comes is thrown away instead, for the peer's answer is behind it. */
+const LASTING_HOLDS = HOLD.user | HOLD.memory
 
-/** What a connection is doing: reading; taking nothing more but the peer's close frame; waiting for the arena to be proved. */
-const IS = { reading: 1, muted: 2, awaitingArena: 4 } as const
+/**
+ * What a connection is doing: reading; taking nothing more but the peer's close frame; waiting for the arena to be proved;
+ * keeping messages for whoever pulls, also between loops.
+ */
+const IS = { reading: 1, muted: 2, awaitingArena: 4, pulled: 8 } as const
 
 /** Limits that a Violation tells of. */
 const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
@@ -108,7 +113,10 @@ export class Connection<Data = unknown> {
     this.protocol = setup.protocol
     this.extensions = setup.extensions ?? ''
     this.data = setup.data
-    if (setup.pulled === true) this.#iterator = new MessageIterator(this, true)
+    if (setup.pulled === true) {
+      this.#is = IS.pulled
+      this.#iterator = new MessageIterator(this, true)
+    }
     if (setup.greeting !== undefined) this.#outbox.append(Buffer.from(setup.greeting, 'latin1'))
   }
 
@@ -122,6 +130,11 @@ export class Connection<Data = unknown> {
   /** How it ended, once it has. */
   get closed(): { readonly code: number; readonly reason: string } | undefined {
     return this.#extras?.closed
+  }
+
+  /** @internal Whether it ended with the peer's close frame, and not because either end failed or was cut off. */
+  get wasClean(): boolean {
+    return this.closed !== undefined && this.closed.code !== CloseCode.abnormal && this.#extras?.failed !== true
   }
 
   /** Bytes, framing included, that `send` has accepted and the system has not taken yet. */
@@ -232,8 +245,9 @@ export class Connection<Data = unknown> {
 
   /**
    * Starts the closing handshake; what was sent before still goes out. Without effect once it has begun. Messages that
-   * come until the peer's close frame are handed over, unless the connection is paused: then they are thrown away, for
-   * the peer's answer comes behind them.
+   * come until the peer's close frame are handed over, to a loop as long as it asks for them, and at most for
+   * `limits.closingTime`. Where the connection is paused, or more waits for a loop than is kept for it, they are thrown
+   * away, for the peer's answer comes behind them.
    *
    * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; without it the close frame is empty
    * @param reason at most 123 bytes of UTF-8
@@ -245,7 +259,7 @@ export class Connection<Data = unknown> {
     if (!begins) return
     this.#setDeadline(this.#closingTime)
     this.#outbox.queueFlush()
-    if ((this.#holds & ~PASSING_HOLDS) !== 0) this.#mute()
+    if (this.#wouldLast(this.#holds)) this.#mute()
   }
 
   /** @internal As `close`, with another time to wait for the peer's close frame, in milliseconds. */
@@ -258,6 +272,7 @@ export class Connection<Data = unknown> {
 
   /** @internal Fails the connection (RFC 6455, section 7.1.7): no message is taken any more. */
   fail(code: number, reason: string): void {
+    if (this.closed === undefined) this.#extra.failed = true
     this.#endpoint.fail(code, reason)
   }
 
@@ -317,8 +332,8 @@ export class Connection<Data = unknown> {
 
   /**
    * As `for await` over the connection; with `stream: true` each message comes while it is still on its way, as an async
-   * iterable of its pieces, of which no more is kept than one read. A compressed message comes as one piece, and so does
-   * one that had begun before. `limits.messageBytes` still holds for the message.
+   * iterable of its pieces, of which no more is kept than one read. A compressed message comes as one piece, and so do
+   * those that had begun before. `limits.messageBytes` still holds for the message.
    *
    * @throws MisuseError `invalid-state` where the messages are being read the other way
    */
@@ -328,8 +343,11 @@ export class Connection<Data = unknown> {
     if (options.stream !== true) return this[Symbol.asyncIterator]()
     const known = this.#iterator
     if (known instanceof MessageStreams) return known
-    if (known !== undefined) throw new MisuseError('invalid-state', 'the messages are being read whole: leave that loop first')
-    const streams = new MessageStreams(this)
+    const waiting = known?.handOver()
+    if (known !== undefined && waiting === undefined) {
+      throw new MisuseError('invalid-state', 'the messages are being read whole: leave that loop first')
+    }
+    const streams = new MessageStreams(this, waiting)
     this.#iterator = streams
     this.#endpoint.streaming = true
     if (this.closed !== undefined) streams.end()
@@ -345,7 +363,8 @@ export class Connection<Data = unknown> {
    * @param options `binary`: default as the first piece is, a string for text
    * @returns resolves when the last piece is accepted. Rejects with an Error of code `connection-closed` where the
    *   connection ends first; with what `source` threw, and with a MisuseError `invalid-argument` for a piece of another
-   *   type or text that is not UTF-8, which close the connection with 1011: half a message can't be taken back
+   *   type or text that is not UTF-8, which close the connection with 1011: half a message can't be taken back.
+   *   Wherever it rejects, the source is told to end: `return` of its iterator, or `destroy` of a stream
    */
   sendStream(source: PieceSource, options: { readonly binary?: boolean | undefined } = {}): Promise<void> {
     return sendStream(this, source, options.binary)
@@ -544,6 +563,7 @@ export class Connection<Data = unknown> {
     // The endpoint knows only that its transport is gone; why is known here.
     const why = code === CloseCode.abnormal ? this.#lost : reason
     this.#extra.closed = { code, reason: why }
+    if (violation !== undefined) this.#extra.failed = true
     this.#terms.heartbeat?.delete(this)
     forgetContexts(this)
     this.#iterator?.end()
@@ -610,12 +630,27 @@ export class Connection<Data = unknown> {
   }
 
   /** @internal */
+  left(): void {
+    if (this.readyState === 'closing' && this.#wouldLast(this.#holds)) this.#mute()
+  }
+
+  /** @internal */
   detach(iterator: object): void {
     // Two loops that share an iterator leave it one after the other: a third may have begun between.
     if (this.#iterator !== iterator) return
     this.#iterator = undefined
     this.#endpoint.streaming = false
     this.release()
+    if ((this.#is & IS.pulled) !== 0) this.#waitForLoop(iterator instanceof MessageStreams ? iterator.takeWhole() : [])
+  }
+
+  /** Messages wait again, and these are the first. */
+  #waitForLoop(messages: readonly Message[]): void {
+    const iterator = new MessageIterator(this, true)
+    this.#iterator = iterator
+    for (const message of messages) iterator.push(message)
+    if (this.closed !== undefined) iterator.end()
+    void iterator.return()
   }
 
   /** @internal */
@@ -891,12 +926,18 @@ export class Connection<Data = unknown> {
     this.#release(HOLD.user | HOLD.iterator | HOLD.memory)
   }
 
+  /** Whether these holds may never end. The iterator's does as long as somebody goes on asking. */
+  #wouldLast(holds: number): boolean {
+    if ((holds & LASTING_HOLDS) !== 0) return true
+    return (holds & HOLD.iterator) !== 0 && this.#iterator instanceof MessageIterator && this.#iterator.isIdle
+  }
+
   #hold(who: number): void {
     const { readyState } = this
     // What still comes is thrown away, and has to be read for that.
     if (readyState === 'closed') return
-    if (readyState === 'closing' && (who & PASSING_HOLDS) === 0) {
-      this.#is |= IS.muted
+    if (readyState === 'closing' && this.#wouldLast(who)) {
+      this.#mute()
       return
     }
     this.#holds |= who

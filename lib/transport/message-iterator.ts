@@ -9,6 +9,8 @@ const MAX_WAITING_SIZE = 64 * 1024
 export interface MessageSource {
   hold(): void
   release(): void
+  /** The loop of a lasting iterator was left. */
+  left(): void
   /** This iterator wants no more; what another one reads by now stays with that one. */
   detach(iterator: object): void
 }
@@ -20,6 +22,7 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
   #waitingSize = 0
   #takers: ((result: IteratorResult<Message, undefined>) => void)[] = []
   #ended = false
+  #looping = false
 
   /** @param lasting whether a loop that is left may be followed by another, for which messages wait meanwhile */
   constructor(source: MessageSource, lasting = false) {
@@ -36,6 +39,11 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     return this.#waitingSize
   }
 
+  /** Whether nobody is in a loop of a lasting one, so that what waits may do so for ever. */
+  get isIdle(): boolean {
+    return this.#lasting && !this.#looping
+  }
+
   push(message: Message): void {
     const taker = this.#takers.shift()
     if (taker !== undefined) {
@@ -47,6 +55,23 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     if (this.#waiting.length >= MAX_WAITING || this.#waitingSize >= MAX_WAITING_SIZE) this.#source.hold()
   }
 
+  /** As if it was being asked already: somebody will. */
+  claim(): this {
+    this.#looping = true
+    return this
+  }
+
+  /** Ends a lasting one in favour of another reader, who gets what waits; undefined where somebody is in a loop. */
+  handOver(): Message[] | undefined {
+    const over = this.#ended && this.#waiting.length === 0
+    if (!this.#lasting || (this.#looping && !over)) return undefined
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#waitingSize = 0
+    this.end()
+    return waiting
+  }
+
   /** No more messages will come; those that wait are still handed over. */
   end(): void {
     this.#ended = true
@@ -54,6 +79,7 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
+    this.#looping = true
     const message = this.#waiting.shift()
     if (message !== undefined) {
       this.#waitingSize -= message.length
@@ -70,7 +96,9 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
    */
   return(): Promise<IteratorResult<Message, undefined>> {
     if (this.#lasting) {
+      this.#looping = false
       this.#sendAway()
+      this.#source.left()
     } else {
       this.#waiting = []
       this.#waitingSize = 0

@@ -27,6 +27,14 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     this.#source = source
   }
 
+  /** @internal One that has come. */
+  static of(message: Message, source: MessageSource): MessageStream {
+    const stream = new MessageStream(typeof message === 'string' ? Opcode.text : Opcode.binary, source)
+    if (message.length > 0) stream.#pieces.push(message)
+    stream.end(true)
+    return stream
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -89,6 +97,8 @@ export class MessageStream implements AsyncIterableIterator<Message> {
 
 export class MessageStreams implements AsyncIterableIterator<MessageStream> {
   readonly #source: MessageSource
+  /** Whole messages that had come before, and are next. */
+  #whole: Message[]
   /** The message whose pieces come now. */
   #current: MessageStream | undefined
   /** The last one that was handed over. */
@@ -98,24 +108,33 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
   #ended = false
 
   /** @internal */
-  constructor(source: MessageSource) {
+  constructor(source: MessageSource, whole: Message[] = []) {
     this.#source = source
+    this.#whole = whole
   }
 
   [Symbol.asyncIterator](): this {
     return this
   }
 
-  /** @internal Of the pieces that wait, bytes or characters. */
+  /** @internal Of what waits, bytes or characters. */
   get size(): number {
-    const waiting = this.#waiting.reduce((sum, message) => sum + message.size, 0)
-    return waiting + (this.#taken?.size ?? 0)
+    const waiting = [...this.#whole.map(message => message.length), ...this.#waiting.map(message => message.size)]
+    return waiting.reduce((sum, size) => sum + size, this.#taken?.size ?? 0)
+  }
+
+  /** @internal The messages that had come before and that nobody has taken. */
+  takeWhole(): Message[] {
+    const whole = this.#whole
+    this.#whole = []
+    return whole
   }
 
   /** The next message, as soon as it begins; what was not read of the one before is thrown away. */
   async next(): Promise<IteratorResult<MessageStream, undefined>> {
     await this.#taken?.return()
-    const message = this.#waiting.shift()
+    const whole = this.#whole.shift()
+    const message = whole === undefined ? this.#waiting.shift() : MessageStream.of(whole, this.#source)
     if (message !== undefined) {
       this.#taken = message
       return { done: false, value: message }
@@ -127,7 +146,10 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
     })
   }
 
-  /** The loop was left: later messages go to the `message` callback again. */
+  /**
+   * The loop was left: the message under way is thrown away, later ones go to the `message` callback again. Where a client
+   * has none they wait for the next loop, and so do those that had come before this one.
+   */
   async return(): Promise<IteratorResult<MessageStream, undefined>> {
     for (const message of this.#waiting) await message.return()
     await this.#taken?.return()

@@ -1,4 +1,5 @@
 /** A message sent while it is made: each piece a fragment (RFC 6455, section 5.4), at the pace of the peer. */
+import { Readable } from 'node:stream'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { Opcode } from '../protocol/opcode.ts'
 import { Utf8Validator } from '../protocol/utf8.ts'
@@ -79,15 +80,71 @@ export async function sendStream(sender: PartSender, source: PieceSource, binary
   if (!isSource(source)) {
     throw new MisuseError('invalid-argument', `source must be an iterable or async iterable of pieces, and not ${show(source)}`)
   }
-  await sender.beginParts()
+  const reader = new SourceReader(source)
+  let begun = false
   try {
+    await sender.beginParts()
+    begun = true
     // A source that waits for something would not notice.
-    await sender.whileOpen(sendPieces(sender, source, binary))
+    await sender.whileOpen(sendPieces(sender, reader, binary))
   } catch (error) {
-    sender.giveUp()
+    if (begun) sender.giveUp()
+    reader.letGo()
     throw error
   }
 }
+
+/** Asks a source for its pieces. In place of a `for await`, which leaves a source that waits for something to itself. */
+class SourceReader {
+  readonly #source: PieceSource
+  #iterator: AsyncIterator<Payload, unknown> | Iterator<Payload, unknown> | undefined
+  #over = false
+
+  constructor(source: PieceSource) {
+    this.#source = source
+    // One that fails before its turn comes would end the process; it fails again when it is asked.
+    if (source instanceof Readable) source.on('error', ignore)
+  }
+
+  async next(): Promise<IteratorResult<Payload, unknown>> {
+    try {
+      const source = this.#source
+      this.#iterator ??= Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+      const result = await this.#iterator.next()
+      if (result.done === true) this.#over = true
+      // An iterable that is not async may give promises.
+      return result.done === true ? result : { done: false, value: await result.value }
+    } catch (error) {
+      this.#over = true
+      throw error
+    }
+  }
+
+  /** Nothing more is wanted. That is not waited for: what the source is at may take for ever. */
+  letGo(): void {
+    if (this.#over) return
+    this.#over = true
+    const source = this.#source as Partial<Disposable>
+    const owner = this.#iterator ?? source
+    // A stream's iterator hears of nothing while it waits for the stream.
+    if (typeof source.destroy === 'function') letGoBy(() => source.destroy?.())
+    else if (typeof owner.return === 'function') letGoBy(() => owner.return?.())
+    else if (this.#iterator === undefined && typeof source.cancel === 'function') letGoBy(() => source.cancel?.())
+  }
+}
+
+/** What may be called of a source: a stream of Node's, an iterator that is its own iterable, a web stream. */
+interface Disposable {
+  destroy(): unknown
+  return(): unknown
+  cancel(): unknown
+}
+
+function letGoBy(end: () => unknown): void {
+  new Promise(resolve => resolve(end())).catch(ignore)
+}
+
+function ignore(): void {}
 
 /** A string and bytes are iterable too, but they are pieces. */
 function isSource(source: unknown): boolean {
@@ -95,11 +152,11 @@ function isSource(source: unknown): boolean {
   return Symbol.asyncIterator in source || Symbol.iterator in source
 }
 
-async function sendPieces(sender: PartSender, source: PieceSource, binary: boolean | undefined): Promise<void> {
+async function sendPieces(sender: PartSender, source: SourceReader, binary: boolean | undefined): Promise<void> {
   let opcode: Opcode = binary === false ? Opcode.text : Opcode.binary
   let encoder: PieceEncoder | undefined
-  for await (const piece of source) {
-    const data = checkPayload(piece, 'a piece')
+  for (let next = await source.next(); next.done !== true; next = await source.next()) {
+    const data = checkPayload(next.value, 'a piece')
     if (encoder === undefined) {
       opcode = (binary ?? typeof data !== 'string') ? Opcode.binary : Opcode.text
       encoder = new PieceEncoder(opcode)

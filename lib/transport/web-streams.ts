@@ -8,7 +8,7 @@ import type { Payload } from './payload.ts'
 export interface WebStreams {
   /** Each chunk a message. Ends as the connection does; errors where that was not with 1000, 1001 or 1005. */
   readonly readable: ReadableStream<Message>
-  /** Each chunk a message; `write` resolves when the peer keeps up. `close` starts the closing handshake, with 1000. */
+  /** Each chunk a message; `write` resolves when the peer keeps up. `close` starts the closing handshake, with 1000. Errors when the connection is over. */
   readonly writable: WritableStream<Payload>
 }
 
@@ -19,7 +19,7 @@ const CLEAN: readonly number[] = [CloseCode.normal, CloseCode.goingAway, CloseCo
  * writable one closes the connection with 1000; aborting the writable one drops it.
  */
 export function webStreams(connection: Connection): WebStreams {
-  const messages = connection[Symbol.asyncIterator]()
+  const messages = connection[Symbol.asyncIterator]().claim()
   const readable = new ReadableStream<Message>(
     {
       async pull(controller) {
@@ -40,6 +40,11 @@ export function webStreams(connection: Connection): WebStreams {
     { highWaterMark: 0 }
   )
   const writable = new WritableStream<Payload>({
+    start(controller) {
+      // A pipe whose source has nothing to give would not notice. A turn later, for one from our readable side hears of the
+      // end there first, and a clean one is no failure.
+      connection.whileOpen(new Promise(() => {})).catch((error: unknown) => setImmediate(() => controller.error(error)))
+    },
     async write(chunk) {
       if (connection.readyState !== 'open') throw Object.assign(new Error('the connection is closed'), { code: 'connection-closed' })
       if (!connection.send(chunk)) await connection.drained()

@@ -23,10 +23,11 @@ function withCode(code: unknown): Error {
 }
 
 t.test('statuses that repeating can not mend', async t => {
-  const final = [400, 401, 403, 404, 405, 407, 410, 426]
+  const final = [301, 308, 400, 401, 403, 404, 405, 407, 410, 426, 501, 505]
   for (let status = 100; status < 600; status++) t.equal(isFinal(refused(status)), final.includes(status), `${status}`)
   t.equal(isFinal(refused(407, undefined, 'proxy-refused')), true)
   t.equal(isFinal(refused(502, undefined, 'proxy-refused')), false)
+  t.equal(isFinal(refused(302, undefined, 'redirect-refused')), true)
   t.equal(isFinal(refused(101, undefined, 'handshake-invalid')), false)
   t.equal(isFinal(new HandshakeError('handshake-timeout', 'late')), false)
 })

@@ -20,7 +20,7 @@ export type Handlers = Partial<ConnectionHandlers<Connection<string>>>
 
 export interface ConnectedOptions {
   readonly role?: 'server' | 'client'
-  readonly limits?: LimitOptions
+  readonly limits?: LimitOptions | undefined
   readonly diagnostics?: Diagnostics
   readonly slowReceivers?: SlowReceiverOptions
   readonly hub?: TopicHub<Connection<string>>
@@ -35,6 +35,8 @@ export interface ConnectedOptions {
   readonly early?: string
   /** Leaves messages to the iterator. */
   readonly pulled?: boolean
+  /** Has messages wait for the iterator from the start, as a client without a callback does. */
+  readonly waits?: boolean
 }
 
 /** Starts a Connection whose calls are written down: `open`, `text a`, `binary 61`, `drain`, `close 1000 bye`, `failed …`, `gone`. */
@@ -73,6 +75,7 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
     extensions,
     compression,
     data: 'data',
+    pulled: options.waits,
     greeting,
   })
   t.teardown(() => transport.destroy())

@@ -13,6 +13,7 @@ function watched(): Watched {
   const iterator = new MessageIterator({
     hold: () => void calls.push('hold'),
     release: () => void calls.push('release'),
+    left: () => void calls.push('left'),
     detach: () => void calls.push('detach'),
   })
   return {
@@ -123,7 +124,7 @@ t.test('for await takes messages one by one, and leaving the loop returns', asyn
 
 t.test('a lasting one: what waits when a loop is left stays for the next, and the source is not let go', async t => {
   const calls: string[] = []
-  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), detach: () => void calls.push('detach') }
+  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), left: () => void calls.push('left'), detach: () => void calls.push('detach') }
   const iterator = new MessageIterator(source, true)
   for (const message of ['a', 'b', 'c']) iterator.push(message)
   const seen: unknown[] = []
@@ -137,7 +138,7 @@ t.test('a lasting one: what waits when a loop is left stays for the next, and th
     if (message === 'd') break
   }
   t.strictSame(seen, ['a', 'b', 'c', 'd'])
-  t.strictSame(calls, ['release'], 'of those that were taken')
+  t.strictSame(calls, ['left', 'release', 'left'], 'released of those that were taken')
   iterator.push('e')
   iterator.end()
   t.strictSame(await next(iterator), item('e'))
@@ -145,10 +146,31 @@ t.test('a lasting one: what waits when a loop is left stays for the next, and th
 })
 
 t.test('a lasting one: who waits when the loop is left is sent away, and takes no message from the next', async t => {
-  const iterator = new MessageIterator({ hold() {}, release() {}, detach() {} }, true)
+  const iterator = new MessageIterator({ hold() {}, release() {}, left() {}, detach() {} }, true)
   const asked = [next(iterator), next(iterator)]
   t.strictSame(await iterator.return(), DONE)
   t.strictSame(await Promise.all(asked), [DONE, DONE])
   iterator.push('a')
   t.strictSame(await next(iterator), item('a'))
+})
+
+t.test('a lasting one is handed over with what waits, unless somebody is in a loop', async t => {
+  const source = { hold() {}, release() {}, left() {}, detach() {} }
+  const fresh = new MessageIterator(source, true)
+  for (const message of ['a', 'b']) fresh.push(message)
+  t.strictSame(fresh.handOver(), ['a', 'b'])
+  t.equal(fresh.size, 0)
+  t.strictSame(await next(fresh), DONE)
+  const looping = new MessageIterator(source, true)
+  for (const message of ['a', 'b']) looping.push(message)
+  await next(looping)
+  t.equal(looping.handOver(), undefined)
+  await looping.return()
+  t.strictSame(looping.handOver(), ['b'], 'it was left')
+  const over = new MessageIterator(source, true)
+  over.end()
+  await next(over)
+  t.strictSame(over.handOver(), [], 'or the loop has come to its end')
+  t.equal(new MessageIterator(source, true).claim().handOver(), undefined, 'nor one that somebody has claimed')
+  t.equal(new MessageIterator(source).handOver(), undefined, 'nor one that a loop has for itself')
 })

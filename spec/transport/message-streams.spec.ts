@@ -20,6 +20,7 @@ function watched(): Watched {
   const streams = new MessageStreams({
     hold: () => void calls.push('hold'),
     release: () => void calls.push('release'),
+    left: () => void calls.push('left'),
     detach: () => void calls.push('detach'),
   })
   return {
@@ -266,4 +267,25 @@ t.test('one that was waited for is thrown away too when the next is asked for', 
   streams.endMessage(text)
   push('b')
   t.strictSame(await (await second).next(), item('b'))
+})
+
+t.test('messages that had come before are next, in one piece each; what of them was not taken can be had back', async t => {
+  const calls: string[] = []
+  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), left() {}, detach() {} }
+  const streams = new MessageStreams(source, ['ab', '', Buffer.from('c'), 'd', 'e'])
+  t.equal(streams.size, 5)
+  streams.push(binary, Buffer.from('fgh'), 0, 2)
+  t.equal(streams.size, 7)
+  const seen: unknown[] = []
+  for (let i = 0; i < 3; i++) {
+    const { value } = await within(streams.next(), 'a message')
+    for await (const piece of value ?? []) seen.push(value?.binary, piece)
+  }
+  t.strictSame(seen, [false, 'ab', true, Buffer.from('c')])
+  t.strictSame(calls, ['hold', 'hold'], 'by the message that has begun, and its piece')
+  t.equal(await (await within(streams.next(), 'one that is not read')).value?.binary, false)
+  t.equal(streams.size, 4)
+  t.strictSame([streams.takeWhole(), streams.takeWhole()], [['e'], []])
+  const last = (await within(streams.next(), 'the message that has begun')).value
+  t.strictSame(await last?.next(), item(Buffer.from('fg')))
 })

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream'
+import { ReadableStream } from 'node:stream/web'
 import t from 'tap'
 import { Opcode } from '../../lib/protocol/opcode.ts'
 import { sendStream, type PartSender, type PieceSource } from '../../lib/transport/send-stream.ts'
@@ -107,6 +109,112 @@ t.test('a turn that never comes: nothing is asked of the source, and nothing giv
   sender.closed = true
   await t.rejects(sendStream(sender, { [Symbol.iterator]: () => t.fail('asked') as never }, undefined), { message: 'closed' })
   t.strictSame(sender.calls, ['begin'])
+})
+
+/** An iterator that is its own iterable, as generators are. */
+class Endless implements AsyncIterableIterator<string> {
+  readonly calls: string[] = []
+  readonly #onReturn: () => Promise<never>
+
+  constructor(onReturn: () => Promise<never> = () => new Promise(() => {})) {
+    this.#onReturn = onReturn
+  }
+
+  [Symbol.asyncIterator](): this {
+    this.calls.push('iterate')
+    return this
+  }
+
+  next(): Promise<IteratorResult<string, undefined>> {
+    this.calls.push('next')
+    return this.calls.length === 2 ? Promise.resolve({ done: false, value: 'a' }) : new Promise(() => {})
+  }
+
+  return(): Promise<never> {
+    this.calls.push('return')
+    return this.#onReturn()
+  }
+}
+
+t.test('a turn that never comes: a source that holds something is let go, without asking for an iterator', async t => {
+  const sender = new FakeSender()
+  sender.closed = true
+  const message = 'closed'
+  const endless = new Endless()
+  await t.rejects(within(sendStream(sender, endless, undefined), 'the end'), { message })
+  t.strictSame(endless.calls, ['return'])
+  const readable = new Readable({ read() {} })
+  await t.rejects(sendStream(sender, readable, undefined), { message })
+  t.equal(readable.destroyed, true)
+  let cancelled = false
+  const web = new ReadableStream<string>({ cancel: () => void (cancelled = true) })
+  await t.rejects(sendStream(sender, web, undefined), { message })
+  t.equal(cancelled, true)
+})
+
+t.test('an end while the source has nothing to give: it is let go, and what it says to that is not waited for', async t => {
+  const message = 'the connection ended'
+  for (const onReturn of [undefined, () => Promise.reject(new Error('not now')), () => { throw new Error('nor then') }]) {
+    const endless = new Endless(onReturn)
+    const sender = new FakeSender()
+    sender.whileOpen = async () => {
+      await turn()
+      throw new Error(message)
+    }
+    await t.rejects(within(sendStream(sender, endless, undefined), 'the end'), { message })
+    t.strictSame(endless.calls, ['iterate', 'next', 'next', 'return'])
+    await turn()
+  }
+  const sender = new FakeSender()
+  sender.whileOpen = work => {
+    work.catch(() => {})
+    return Promise.reject(new Error(message))
+  }
+  const readable = new Readable({ read() {} })
+  await t.rejects(sendStream(sender, readable, undefined), { message })
+  t.equal(readable.destroyed, true)
+  const bare = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) }
+  await t.rejects(sendStream(sender, bare, undefined), { message }, 'one that has no return')
+})
+
+t.test('a piece that can not be sent: the source is told once', async t => {
+  const endless = new Endless()
+  endless.next = () => Promise.resolve({ done: false, value: 5 as unknown as string })
+  await t.rejects(within(sendStream(new FakeSender(), endless, undefined), 'the end'), { code: 'invalid-argument' })
+  t.strictSame(endless.calls, ['iterate', 'return'])
+})
+
+t.test('a source that has failed or come to its end is not told', async t => {
+  const failing = new Endless()
+  failing.next = () => Promise.reject(new Error('out of pieces'))
+  await t.rejects(sendStream(new FakeSender(), failing, undefined), { message: 'out of pieces' })
+  t.strictSame(failing.calls, ['iterate'])
+  const ending = new Endless()
+  ending.next = () => Promise.resolve({ done: true, value: undefined })
+  const sender = new FakeSender()
+  sender.sendPart = () => {
+    throw new Error('closed')
+  }
+  await t.rejects(sendStream(sender, ending, undefined), { message: 'closed' })
+  t.strictSame(ending.calls, ['iterate'])
+})
+
+t.test('a stream that fails before its turn: the error comes with the turn', async t => {
+  const sender = new FakeSender()
+  let begin: () => void = () => {}
+  sender.beginParts = () => new Promise(resolve => (begin = resolve))
+  const readable = new Readable({ read() {} })
+  const sending = sendStream(sender, readable, undefined)
+  readable.destroy(new Error('no such file'))
+  await turn()
+  begin()
+  await t.rejects(within(sending, 'the end'), { message: 'no such file' })
+})
+
+t.test('promises in an array are waited for', async t => {
+  const sender = new FakeSender()
+  await sendStream(sender, [Promise.resolve('a'), 'b'] as string[], undefined)
+  t.strictSame(sender.calls.slice(2), [`${text} 61`, `${continuation} 62`, `${continuation}  last`])
 })
 
 t.test('bytes go as they are, without a copy', async t => {

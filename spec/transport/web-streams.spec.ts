@@ -1,10 +1,11 @@
+import { ReadableStream } from 'node:stream/web'
 import t from 'tap'
 import type { Payload } from '../../lib/transport/payload.ts'
 import { webStreams } from '../../lib/transport/web-streams.ts'
 import { connected, startConnection, type ConnectedOptions } from '../helpers/connected.ts'
-import { closeFrame, frame } from '../helpers/frames.ts'
+import { bytes, closeFrame, frame } from '../helpers/frames.ts'
 import { eventually, turn, within } from '../helpers/journal.ts'
-import { socketPair } from '../helpers/transports.ts'
+import { MemoryTransport, socketPair } from '../helpers/transports.ts'
 
 const PULLED: ConnectedOptions = { pulled: true }
 const text = (data: string): string => frame('81', data)
@@ -117,6 +118,36 @@ t.test('a write rejects where the connection is closed, is closing, or ends firs
   await t.rejects(within(write, 'the end'), over)
 })
 
+t.test('the writable side errors when the connection is over, and so does a pipe whose source has nothing to give', async t => {
+  const over = { code: 'connection-closed' }
+  for (const wire of [closeFrame(1000), closeFrame(1011), '']) {
+    const { connection, transport, feed } = connected(t)
+    const { writable } = webStreams(connection)
+    let cancelled: unknown
+    const source = new ReadableStream<Payload>({ cancel: reason => void (cancelled = reason) })
+    const piping = source.pipeTo(writable)
+    await turn()
+    if (wire === '') transport.push(null)
+    else feed(wire)
+    await t.rejects(within(piping, 'the end of the pipe'), over)
+    t.match(cancelled, over, 'the source is told')
+  }
+  const { connection } = connected(t)
+  connection.terminate()
+  await t.rejects(within(webStreams(connection).writable.getWriter().closed, 'the end'), over, 'it is over already')
+})
+
+t.test('a writable side that was closed stays so', async t => {
+  const { connection, journal, feed } = connected(t)
+  const writer = webStreams(connection).writable.getWriter()
+  await turn()
+  await writer.close()
+  feed(closeFrame(1000))
+  await journal.until('close 1000')
+  await turn()
+  t.equal(await within(writer.closed, 'closed'), undefined)
+})
+
 t.test('what can not be sent is misuse, and ends the writable side only', async t => {
   const { connection } = connected(t)
   const writer = webStreams(connection).writable.getWriter()
@@ -134,6 +165,20 @@ t.test('closing the writable side starts the closing handshake behind what was w
   await turn()
   t.equal(transport.written(), text('a') + closeFrame(1000))
   t.equal(connection.readyState, 'closing')
+})
+
+t.test('closing the writable side loses nothing that can still be read', async t => {
+  const transport = new MemoryTransport()
+  const { connection } = startConnection(t, transport, {}, { role: 'client', pulled: true, waits: true })
+  const { readable, writable } = webStreams(connection)
+  await turn()
+  transport.push(bytes(Array.from({ length: 100 }, (_, i) => text(`${i}`)).join('')))
+  await turn()
+  await within(writable.close(), 'close')
+  transport.push(bytes(text('100') + closeFrame(1000)))
+  let count = 0
+  for await (const message of readable) if (message !== `${count++}`) t.fail(`message ${count} is another`)
+  t.equal(count, 101)
 })
 
 t.test('aborting the writable side drops the connection', async t => {

@@ -227,6 +227,22 @@ t.test('what waits when the connection is cut off stays in bufferedAmount', asyn
   t.equal(socket.bufferedAmount, after + 3)
 })
 
+t.test('any amount may be sent in one turn, unless a limit is given', async t => {
+  for (const limits of [undefined, {}, { queuedBytes: undefined }, { messageBytes: 5 }]) {
+    const { port, journal: server } = await running(t)
+    const { socket, journal } = await opened(t, `ws://127.0.0.1:${port}`, { limits, compression: false })
+    for (let i = 0; i < 20; i++) socket.send(Buffer.alloc(1_000_000))
+    socket.close(1000)
+    await server.until('close 1000')
+    t.equal(server.lines.filter(line => line === 'binary of 1000000').length, 20)
+    t.strictSame(await journal.until('3 close'), ['1 open', '3 close 1000, clean'])
+  }
+  for (const limits of [null, 5, { queuedBytes: -1 }]) {
+    const wrong = { limits } as unknown as ConstructorParameters<typeof WebSocket>[1]
+    t.throws(() => new WebSocket('ws://127.0.0.1:1', wrong), { name: 'MisuseError', code: 'invalid-option' })
+  }
+})
+
 t.test('more than may be queued: the connection is given up, with error and 1006', async t => {
   const raw = await RawServer.open(t, accepting)
   const { socket, journal } = await opened(t, raw.url, { limits: { queuedBytes: 1_000_000 } })

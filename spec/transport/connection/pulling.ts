@@ -1,8 +1,9 @@
-import t from 'tap'
-import { connected, startConnection, type ConnectedOptions } from '../../helpers/connected.ts'
+import t, { type Test } from 'tap'
+import type { LimitOptions } from '../../../lib/limits.ts'
+import { connected, startConnection, type ConnectedOptions, type Started } from '../../helpers/connected.ts'
 import { bytes, closeFrame, frame, masked } from '../../helpers/frames.ts'
 import { eventually, turn, within } from '../../helpers/journal.ts'
-import { socketPair } from '../../helpers/transports.ts'
+import { MemoryTransport, socketPair } from '../../helpers/transports.ts'
 
 const TEXT = '81'
 const PULLED: ConnectedOptions = { pulled: true }
@@ -136,6 +137,108 @@ t.test("the user's pause and the iterator's are two: both have to end", async t 
   const next = iterator.next()
   connection.resume()
   t.strictSame(await within(next, 'message 16'), { done: false, value: '16' })
+})
+
+/** As `connected`, of a client without a callback: messages wait from the start, and between loops. */
+function waiting(t: Test, limits?: LimitOptions): Started & { readonly transport: MemoryTransport; feed(...frames: string[]): void } {
+  const transport = new MemoryTransport()
+  const started = startConnection(t, transport, {}, { role: 'client', pulled: true, waits: true, limits })
+  return { ...started, transport, feed: (...frames) => void transport.push(bytes(frames.join(''))) }
+}
+
+t.test('closed while messages wait: a loop that goes on gets all that comes before the answer', async t => {
+  for (const [whose, peer] of [['server', connected(t, {}, PULLED)], ['client', waiting(t)]] as const) {
+    const { connection, transport, feed } = peer
+    const iterator = connection[Symbol.asyncIterator]()
+    const first = iterator.next()
+    await turn()
+    feed(...texts(100))
+    await turn()
+    connection.close(1000)
+    feed(frame(TEXT, 'last'), closeFrame(1000))
+    await turn()
+    t.equal(transport.isPaused(), true, 'the peer is still slowed down')
+    const seen: unknown[] = [(await first).value]
+    for await (const message of iterator) seen.push(message)
+    t.strictSame(seen, [...names(100), 'last'], whose)
+    t.strictSame(connection.closed, { code: 1000, reason: '' })
+  }
+})
+
+t.test('closed before the messages come: what nobody takes makes the peer wait, too', async t => {
+  const { connection, transport, feed } = connected(t, {}, PULLED)
+  const iterator = connection[Symbol.asyncIterator]()
+  await turn()
+  connection.close(1000)
+  feed(...texts(100), closeFrame(1000))
+  await turn()
+  t.equal(transport.isPaused(), true)
+  const seen: unknown[] = []
+  for await (const message of iterator) seen.push(message)
+  t.strictSame(seen, names(100))
+})
+
+t.test('closed, and nobody asks: the deadline ends it, and what waited is there', async t => {
+  const { connection, journal, feed } = connected(t, {}, { ...PULLED, limits: { closingTime: 100 } })
+  connection[Symbol.asyncIterator]()
+  await turn()
+  feed(...texts(100), closeFrame(1000))
+  await turn()
+  connection.close(1000)
+  await journal.until('gone')
+  t.strictSame(connection.closed, { code: 1006, reason: 'close-timeout' })
+  const seen: unknown[] = []
+  for await (const message of connection) seen.push(message)
+  t.strictSame(seen, names(16))
+})
+
+t.test('closed and paused by the user: what still comes is thrown away, also for a loop', async t => {
+  for (const first of ['pause', 'close'] as const) {
+    const { connection, journal, feed } = connected(t, {}, PULLED)
+    const iterator = connection[Symbol.asyncIterator]()
+    await turn()
+    feed(...texts(100), closeFrame(1000))
+    await turn()
+    if (first === 'pause') connection.pause()
+    connection.close(1000)
+    if (first === 'close') connection.pause()
+    await journal.until('close 1000')
+    const seen: unknown[] = []
+    for await (const message of iterator) seen.push(message)
+    t.strictSame(seen, names(16))
+  }
+})
+
+t.test('a client that is closed in no loop, or leaves one after it: the answer is read', async t => {
+  for (const first of ['left', 'closed', 'never begun'] as const) {
+    const { connection, journal, feed } = waiting(t)
+    await turn()
+    feed(...texts(100), closeFrame(1000))
+    await turn()
+    if (first !== 'never begun') {
+      for await (const _ of connection) {
+        if (first === 'closed') connection.close(1000)
+        break
+      }
+    }
+    connection.close(1000)
+    await journal.until('close 1000')
+    const seen: unknown[] = []
+    for await (const message of connection) seen.push(message)
+    t.strictSame(seen, names(16).slice(first === 'never begun' ? 0 : 1), 'what had been read is there')
+  }
+})
+
+t.test("a client's loop that was left and begun again before the end gets all", async t => {
+  const { connection, feed } = waiting(t)
+  await turn()
+  feed(...texts(100), closeFrame(1000))
+  for await (const _ of connection) break
+  const second = await connection[Symbol.asyncIterator]().next()
+  connection.close(1000)
+  const seen: unknown[] = [second.value]
+  for await (const message of connection) seen.push(message)
+  t.strictSame(seen, names(100).slice(1))
 })
 
 t.test("resume does not let the iterator's messages pile up", async t => {

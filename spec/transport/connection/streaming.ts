@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
+import type { MessageStreams } from '../../../lib/transport/message-streams.ts'
 import type { PieceSource } from '../../../lib/transport/send-stream.ts'
 import { encodeShared } from '../../../lib/broadcast/shared-frame.ts'
 import { Opcode } from '../../../lib/protocol/opcode.ts'
@@ -8,7 +9,7 @@ import { deflatedFrame } from '../../helpers/deflated.ts'
 import { bytes, closeFrame, frame, hex, masked } from '../../helpers/frames.ts'
 import { handCompression } from '../../helpers/hand-codec.ts'
 import { eventually, turn, within } from '../../helpers/journal.ts'
-import { socketPair } from '../../helpers/transports.ts'
+import { MemoryTransport, socketPair } from '../../helpers/transports.ts'
 
 interface Complaint {
   readonly message: RegExp
@@ -216,18 +217,106 @@ t.test('one way at a time; another when the loop was left', async t => {
   t.strictSame(await within(ended.connection.messages({ stream: true }).next(), 'the end'), { done: true, value: undefined })
 })
 
-t.test('closed inside a message that waits to be read: the rest is thrown away', async t => {
+t.test('closed inside a message that waits to be read: the rest comes, and those behind it', async t => {
   const peer = connected(t, {}, PULLED)
   const messages = peer.connection.messages({ stream: true })
   peer.feed(frame('01', 'a'))
   const message = taken(await within(messages.next(), 'a message'))
   await turn()
   peer.connection.close(1000)
+  peer.feed(frame('80', 'b'), frame('81', 'c'), closeFrame(1000))
+  const seen: unknown[] = []
+  for await (const piece of message) seen.push(piece)
+  for await (const other of messages) for await (const piece of other) seen.push(piece)
+  t.strictSame(seen, ['a', 'b', 'c'])
+  t.strictSame(peer.connection.closed, { code: 1000, reason: '' })
+})
+
+t.test('paused and closed inside a message that waits to be read: the rest is thrown away', async t => {
+  const peer = connected(t, {}, PULLED)
+  const messages = peer.connection.messages({ stream: true })
+  peer.feed(frame('01', 'a'))
+  const message = taken(await within(messages.next(), 'a message'))
+  await turn()
+  peer.connection.pause()
+  peer.connection.close(1000)
   peer.feed(frame('80', 'b'), closeFrame(1000))
   await peer.journal.until('close 1000')
   t.strictSame(await message.next(), { done: false, value: 'a' }, 'what had come is there')
   await t.rejects(message.next(), { code: 'connection-closed' })
 })
+
+t.test('a client whose messages wait: they come first, in one piece each, then streams', async t => {
+  const transport = new MemoryTransport()
+  const { connection } = startConnection(t, transport, {}, { role: 'client', pulled: true, waits: true })
+  const whole = Array.from({ length: 20 }, (_, i) => `${i}`)
+  transport.push(bytes(whole.map(text => frame('81', text)).join('') + frame('01', 'a')))
+  await eventually('messages that wait', () => transport.isPaused())
+  const peer = { connection }
+  const all = readAll(peer)
+  await eventually('a piece', () => all.seen.length === 62)
+  t.strictSame(all.seen, [...whole.flatMap(text => ['text', text, 'end']), 'text', 'a'])
+  transport.push(bytes(frame('00', 'b') + frame('80', 'c') + closeFrame(1000)))
+  await within(all.done, 'the end')
+  t.strictSame(all.seen.slice(60), ['text', 'a', 'b', 'c', 'end'])
+})
+
+t.test('a client whose messages wait reads them one way, then the other, and back', async t => {
+  const transport = new MemoryTransport()
+  const { connection } = startConnection(t, transport, {}, { role: 'client', pulled: true, waits: true })
+  const misuse = { name: 'MisuseError', code: 'invalid-state' }
+  await turn()
+  transport.push(bytes(Array.from({ length: 20 }, (_, i) => frame('81', `${i}`)).join('')))
+  await turn()
+  for await (const message of connection) {
+    t.equal(message, '0')
+    t.throws(() => connection.messages({ stream: true }), misuse, 'not inside the loop')
+    break
+  }
+  for await (const message of connection.messages({ stream: true })) {
+    t.strictSame(await message.next(), { done: false, value: '1' })
+    t.throws(() => connection.messages(), misuse, 'nor the other way')
+    break
+  }
+  for await (const message of connection) {
+    t.equal(message, '2')
+    break
+  }
+  const seen: string[] = []
+  for await (const message of connection.messages({ stream: true })) {
+    for await (const piece of message) seen.push(piece as string)
+    if (seen.length === 5) break
+  }
+  t.strictSame(seen, ['3', '4', '5', '6', '7'])
+  transport.push(bytes(closeFrame(1000)))
+  for await (const message of connection) seen.push(message as string)
+  t.strictSame(seen.slice(5), Array.from({ length: 12 }, (_, i) => `${i + 8}`))
+  t.strictSame(connection.closed, { code: 1000, reason: '' })
+})
+
+t.test('a client that leaves its streams: what comes later waits for the next loop', async t => {
+  const transport = new MemoryTransport()
+  const { connection, journal } = startConnection(t, transport, {}, { role: 'client', pulled: true, waits: true })
+  await turn()
+  for await (const message of takeOf(connection, () => transport.push(bytes(frame('01', 'a'))))) {
+    t.strictSame(await message.next(), { done: false, value: 'a' })
+    break
+  }
+  transport.push(bytes(frame('80', 'rest') + frame('81', 'b') + frame('81', 'c') + closeFrame(1000)))
+  await journal.until('close 1000')
+  const seen: unknown[] = []
+  for await (const message of connection) seen.push(message)
+  t.strictSame(seen, ['b', 'c'])
+  const none = connection.messages({ stream: true })
+  t.strictSame(await none.next(), { done: true, value: undefined })
+})
+
+/** The messages as streams, where something happens first. */
+function takeOf(connection: Connected['connection'], first: () => unknown): MessageStreams {
+  const messages = connection.messages({ stream: true })
+  first()
+  return messages
+}
 
 t.test('64 MiB through a slow reader: no more is held than a read or two', async t => {
   const [server, client] = await socketPair(t)
