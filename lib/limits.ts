@@ -32,7 +32,10 @@ export interface LimitOptions {
   readonly handshakeBytes?: number | undefined
   /** Milliseconds for the request to come whole, and again for `accept` to answer; then 408. Default 10,000. */
   readonly handshakeTime?: number | undefined
-  /** Milliseconds from our close frame to the end of the connection; then it is dropped. Default 10,000. */
+  /**
+   * Milliseconds from our close frame to the end of the connection; then it is dropped. While the frame waits behind what is
+   * being compressed or sent as a stream, from the last part that the peer has taken. Default 10,000.
+   */
   readonly closingTime?: number | undefined
   /** Milliseconds from its opening that a connection may last; then it is closed with 1001. Default Infinity. */
   readonly lifetime?: number | undefined

@@ -403,7 +403,9 @@ export class Connection<Data = unknown> {
   /** @internal */
   sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
     const before = this.#outbox.accepted
+    const taken = this.#transport.writableLength === 0
     if (this.#lost !== '' || !this.#endpoint.sendPart(opcode, data, last)) throw closedError()
+    if (taken || last) this.#closeLater()
     if (last && this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesSent++
     this.#settle(before, this.#controlLimit)
     return this.#outbox.keepsUp
@@ -500,6 +502,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onOutput(): void {
+    this.#closeLater()
     this.#outbox.queueFlush()
   }
 
@@ -969,6 +972,15 @@ export class Connection<Data = unknown> {
   #setDeadline(delay: number): void {
     if (delay !== Infinity) this.#deadline ??= new Deadline(this)
     this.#deadline?.set(delay)
+  }
+
+  /**
+   * Where our close frame waits behind a message that is still being made, and that the peer takes, its time has not begun.
+   * A time that all has to end in goes on.
+   */
+  #closeLater(): void {
+    if (this.#endpoint.state !== EndpointState.closeSent || this.#extras?.closingTime !== undefined) return
+    this.#setDeadline(this.#terms.limits.closingTime)
   }
 
   #watchIdle(): void {
