@@ -328,7 +328,7 @@ t.test('lifetime: neither a look at the idle time nor a change of it puts it off
     watched(t, { close: () => order.push(name) }, { limits: { lifetime: lifetime * RESOLUTION, idleTime, closingTime: 0 } })
   const busy = limited('busy', 5, 4 * RESOLUTION)
   const changed = limited('changed', 5, 100 * RESOLUTION)
-  const other = limited('other', 7, Infinity)
+  const other = limited('other', 12, Infinity)
   const timer = setInterval(() => busy.arrive(texts(0, 1)), RESOLUTION / 4)
   t.teardown(() => clearInterval(timer))
   await wait(3.5 * RESOLUTION)
