@@ -14,5 +14,5 @@ export class ConnectionExtras {
   /** Who reads the message whose pieces come: it stays theirs, though they may have left. Undefined between messages. */
   reader: MessageStreams | 'nobody' | undefined
   /** Those who send streams, or wait for their turn to: told where nothing can be sent any more. */
-  readonly endListeners = new Set<(error: Error) => void>()
+  endListeners: Set<(error: Error) => void> | undefined
 }

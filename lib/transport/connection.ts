@@ -394,7 +394,7 @@ export class Connection<Data = unknown> {
 
   /** Calls `reject` when the connection is over, unless it is deleted from the set before. */
   #whenEnded(reject: (error: Error) => void): Set<(error: Error) => void> {
-    const { endListeners } = this.#extra
+    const endListeners = (this.#extra.endListeners ??= new Set())
     if (this.closed === undefined) endListeners.add(reject)
     else reject(closedError())
     return endListeners
@@ -570,7 +570,7 @@ export class Connection<Data = unknown> {
     this.#terms.heartbeat?.delete(this)
     forgetContexts(this)
     this.#iterator?.end()
-    for (const reject of this.#extra.endListeners) reject(closedError())
+    for (const reject of this.#extra.endListeners ?? []) reject(closedError())
     const limit = violation && LIMIT_OF[violation.code]
     if (limit !== undefined) this.#terms.diagnostics?.limitReached(limit, this)
     this.#terms.diagnostics?.connectionClosed(this, code, why)
