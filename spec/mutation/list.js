@@ -73,7 +73,7 @@ export const MUTATIONS = {
     ['if (next !== EndpointState.closed) this.#state = next', ''],
     ["this.#sendClose('failed', encodeClosePayload(code, reason))", ''],
     ['if (this.#state === EndpointState.closed) return\n    this.#state = TRANSITIONS', 'this.#state = TRANSITIONS'],
-    ['this.#unread = own ? rest : copyOf(rest)', 'this.#unread = rest'],
+    ['this.#unread = own && 2 * rest.length >= rest.buffer.byteLength ? rest : copyOf(rest)', 'this.#unread = rest'],
     ["this.#fail(CloseCode.internalError, '', undefined)\n", ''],
     ["options.role === 'client' ? (options.maskingKey ?? randomMaskingKey) : undefined", 'undefined'],
   ],
@@ -165,7 +165,10 @@ export const MUTATIONS = {
   ],
   'protocol/send-queue.ts': [
     ['this.#output.promised += size', ''],
-    ['this.#output.promised -= size\n        run()', 'run()'],
+    ['this.#output.promised -= size\n        this.#output.countWaiting(-1)', 'this.#output.countWaiting(-1)'],
+    ['this.#output.countWaiting(-1)\n', ''],
+    ['this.#output.countWaiting(1)', ''],
+    ['this.underWay?.cancel()', ''],
     ['this.#held = false\n', '\n'],
     ['if (this.#releasing) return', ''],
     ['this.#jobs.length = 0', ''],
@@ -311,7 +314,7 @@ export const MUTATIONS = {
   ],
   'handshake/client-retry.ts': [
     ['if (error instanceof MisuseError) return true\n', ''],
-    ['[400, 401, 403, 404, 405, 407, 410, 426]', '[400, 401, 403, 404, 405, 407, 410]'],
+    ['[301, 308, 400, 401, 403, 404, 405, 407, 410, 426, 501, 505]', '[301, 308, 400, 401, 403, 404, 405, 407, 410, 501, 505]'],
     ['chance * Math.min(maxDelay', 'Math.min(maxDelay'],
   ],
   'handshake/client-target.ts': [

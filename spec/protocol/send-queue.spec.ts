@@ -99,6 +99,30 @@ t.test('what is added from inside a job comes last: it is held as long as jobs r
   t.strictSame([held, done, queue.held, output.promised], [[true], ['b', 'c'], false, 0])
 })
 
+t.test('how many wait is counted, until they run or are dropped', async t => {
+  const { queue, output, add } = queued()
+  const seen: number[] = []
+  for (let i = 0; i < 2; i++) queue.add(0, () => seen.push(output.waiting))
+  queue.add(0, () => queue.hold())
+  for (const name of ['a', 'b', 'c']) add(name)
+  t.equal(output.waiting, 6)
+  queue.release()
+  t.strictSame([seen, output.waiting], [[5, 4], 3])
+  queue.drop()
+  t.strictSame([output.waiting, output.promised], [0, 0])
+  queue.drop()
+  t.equal(output.waiting, 0)
+})
+
+t.test('drop takes back what is compressed elsewhere, once', async t => {
+  const { queue } = queued()
+  let cancelled = 0
+  queue.underWay = { cancel: () => void cancelled++ }
+  queue.drop()
+  queue.drop()
+  t.equal(cancelled, 1)
+})
+
 t.test('drop from inside a job: what ran before it is not counted again', async t => {
   const { queue, output, done, add } = queued()
   add('a', 3)
