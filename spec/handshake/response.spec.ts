@@ -37,6 +37,10 @@ t.test('4.2.2: subprotocol and headers of a 101', async t => {
   t.equal(formatAcceptance(OFFER, ''), `${HEAD}\r\n`)
   t.equal(formatAcceptance(OFFER, '', {}), `${HEAD}\r\n`)
   t.equal(formatAcceptance(OFFER, '', undefined), `${HEAD}\r\n`)
+  t.equal(
+    formatAcceptance(OFFER, 'chat', {}, 'permessage-deflate'),
+    `${HEAD}sec-websocket-protocol: chat\r\nsec-websocket-extensions: permessage-deflate\r\n\r\n`
+  )
   t.equal(formatAcceptance(OFFER, 'superchat'), `${HEAD}sec-websocket-protocol: superchat\r\n\r\n`)
   t.equal(
     formatAcceptance(OFFER, 'chat', { Server: 'k\u00f6re', 'set-cookie': ['a=1', 'b=2'] }),

@@ -62,3 +62,10 @@ function reserved(size: number): BufferedOutput {
   output.reserve(size)
   return output
 }
+
+t.test('messages that wait are counted', async t => {
+  const output = new BufferedOutput()
+  output.countWaiting(3)
+  output.countWaiting(-1)
+  t.equal(output.waiting, 2)
+})

@@ -185,3 +185,20 @@ t.test('8.1: text given as bytes is checked before it is compressed', async t =>
     t.equal(observed.sent(), '')
   }
 })
+
+t.test('an idle connection gives up its contexts, where it has some of its own', async t => {
+  const fake = new FakeCompression()
+  for (const [contexts, own] of [[undefined, false], [false, false], [true, true]] as const) {
+    const { endpoint } = new Observed('server', { compression: { ...fake, contexts } })
+    t.equal(endpoint.hasContexts, own)
+  }
+  const { endpoint } = new Observed('server', { compression: fake })
+  endpoint.releaseContexts()
+  t.strictSame([fake.compressor.released, fake.decompressor.released], [1, 1])
+  const inflating = new Observed('client', { compression: { decompressor: fake.decompressor, compressor: undefined, threshold: 0 } })
+  inflating.endpoint.releaseContexts()
+  t.equal(fake.decompressor.released, 2)
+  const { endpoint: plain } = new Observed('server')
+  t.equal(plain.hasContexts, false)
+  plain.releaseContexts()
+})
