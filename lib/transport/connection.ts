@@ -31,7 +31,7 @@ import { MessageStreams } from './message-streams.ts'
 import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { GRANULARITY } from './memory-budget.ts'
-import { readOnInTurn } from './read-turns.ts'
+import { isTurnOver, readOnInTurn } from './read-turns.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
@@ -59,9 +59,8 @@ const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
   'too-much-retained': 'retainedBytes',
 }
 
-/** A read of so many bytes is likely to have more behind it; where handling it takes so many milliseconds, others come first. */
+/** A read of so many bytes is likely to have more behind it. */
 const FULL_READ = 64 * 1024
-const LONG_READ = 1
 
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
@@ -778,7 +777,7 @@ export class Connection<Data = unknown> {
     this.#is &= ~IS.reading
     this.#outbox.uncork()
     if (this.#holds !== 0) this.#transport.pause()
-    else if (began !== 0 && performance.now() - began > LONG_READ) this.#letOthersRead()
+    else if (began !== 0 && isTurnOver(performance.now() - began)) this.#letOthersRead()
   }
 
   /**

@@ -1,4 +1,10 @@
-/** Connections whose reads take long take turns: one is read in a turn of the event loop, however many there are. */
+/** Reads that fill the buffer have so much time in a turn of the event loop, however many connections flood. */
+
+/**
+ * Milliseconds; whoever sends little waits for about so long. Beside 20 floods of tiny fragments an echo takes 2.4 ms in the
+ * median, and 24 at worst; 110 and 357 without this. Throughput is the same (Node 20).
+ */
+const TURN = 4
 
 export interface Reader {
   /** Reads on. @returns whether it did: false for one that is gone, or held back by something else meanwhile */
@@ -6,8 +12,25 @@ export interface Reader {
 }
 
 const waiting: Reader[] = []
+let spent = 0
+let counts = false
 
-/** Calls `readOn` in a later turn of the event loop, behind those that wait already. */
+/** Whether the time of this turn is spent. @param time milliseconds that a full read has taken */
+export function isTurnOver(time: number): boolean {
+  if (!counts) {
+    counts = true
+    setImmediate(begin)
+  }
+  spent += time
+  return spent > TURN
+}
+
+function begin(): void {
+  counts = false
+  spent = 0
+}
+
+/** Calls `readOn` in a later turn of the event loop, one a turn, behind those that wait already. */
 export function readOnInTurn(reader: Reader): void {
   if (waiting.push(reader) === 1) setImmediate(next)
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readOnInTurn } from '../../lib/transport/read-turns.ts'
+import { isTurnOver, readOnInTurn } from '../../lib/transport/read-turns.ts'
 import { turn } from '../helpers/journal.ts'
 
 /** Readers that write down their names; those that are gone do so too. */
@@ -49,4 +49,13 @@ t.test('those that are gone take no turn', async t => {
   readers(log, 'e')
   await turn()
   t.equal(log.join(''), 'abcde', 'and the next ones are served as ever')
+})
+
+t.test('a turn has 4 ms for all reads together, and the next one as many', async t => {
+  for (let i = 0; i < 2; i++) {
+    t.strictSame([1, 2, 1, 0.1, 1].map(isTurnOver), [false, false, false, true, true])
+    await turn()
+  }
+  t.equal(isTurnOver(5), true)
+  await turn()
 })
