@@ -23,7 +23,7 @@ class SharedFrameWriter implements Output {
 
   reserve(size: number): number {
     if (SLAB_SIZE - this.#used < size) {
-      this.memory = Buffer.allocUnsafeSlow(SLAB_SIZE)
+      this.memory = Buffer.allocUnsafeSlow(Math.max(SLAB_SIZE, size))
       this.#used = 0
     }
     return this.#used

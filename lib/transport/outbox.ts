@@ -10,8 +10,11 @@ import { gather, ownMemory } from './pieces.ts'
 /** From this many queued bytes on, a sender is asked to wait. */
 export const HIGH_WATER = 64 * 1024
 
-/** Frames of all connections are written into slabs of this many bytes, one after the other. */
-const SLAB_SIZE = 64 * 1024
+/**
+ * Frames of all connections are written into slabs of this many bytes, one after the other: what is written at once, at
+ * `HIGH_WATER`, and the frame that passes it.
+ */
+const SLAB_SIZE = 128 * 1024
 /** What a piece that waits takes of memory besides its bytes, at most: 411 bytes for a write to a socket (Node 20). */
 const PIECE_COST = 512
 /** From so many on they are looked at, though they may have few bytes. */

@@ -1,8 +1,8 @@
 /** Reads that fill the buffer have so much time in a turn of the event loop, however many connections flood. */
 
 /**
- * Milliseconds; whoever sends little waits for about so long. Beside 20 floods of tiny fragments an echo takes 2.4 ms in the
- * median, and 24 at worst; 110 and 357 without this. Throughput is the same (Node 20).
+ * Milliseconds; whoever sends little waits for about so long. Beside 20 floods of tiny fragments an echo takes 2.7 ms in the
+ * median, and 38 at worst; 110 and 357 without this. Throughput is the same (Node 20).
  */
 const TURN = 4
 

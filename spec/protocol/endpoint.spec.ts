@@ -752,11 +752,11 @@ t.test('a large payload that is not lent goes by reference; all others stay with
     ['client', true, false],
   ] as const) {
     const observed = new Observed(role)
-    const data = noise(20_000)
+    const data = noise(70_000)
     observed.endpoint.send(Opcode.binary, data, lent)
-    t.ok(data.equals(noise(20_000)), 'not changed')
+    t.ok(data.equals(noise(70_000)), 'not changed')
     data.fill(0)
-    const sent = byReference ? data : noise(20_000)
+    const sent = byReference ? data : noise(70_000)
     t.ok(observed.sent() === asSentBy(role, [frame(BINARY, sent)]), `${role}, lent: ${lent}`)
   }
 })

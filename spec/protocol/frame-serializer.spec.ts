@@ -1,5 +1,5 @@
 import t from 'tap'
-import { BY_REFERENCE_FROM, writeFrame, writeHeader, writeTextFrame } from '../../lib/protocol/frame-serializer.ts'
+import { BY_REFERENCE_FROM, ENCODED_IN_PLACE_UP_TO, writeFrame, writeHeader, writeTextFrame } from '../../lib/protocol/frame-serializer.ts'
 import type { Output } from '../../lib/protocol/output.ts'
 import { bytes, frame, hex, KEY, masked } from '../helpers/frames.ts'
 
@@ -139,14 +139,14 @@ function memoryOf(payload: Uint8Array, withKey: number | undefined, lent: boolea
 }
 
 t.test('a large payload that is not lent goes by reference; all others are copied, and none is changed', async t => {
-  t.equal(BY_REFERENCE_FROM, 16_384)
+  t.equal(BY_REFERENCE_FROM, 65_536)
   const rows: [size: number, key: number | undefined, lent: boolean, shared: boolean][] = [
-    [16_384, undefined, false, true],
-    [16_384, undefined, true, false],
-    [16_384, key, false, false],
-    [16_384, key, true, false],
-    [16_383, undefined, false, false],
-    [16_383, key, false, false],
+    [65_536, undefined, false, true],
+    [65_536, undefined, true, false],
+    [65_536, key, false, false],
+    [65_536, key, true, false],
+    [65_535, undefined, false, false],
+    [65_535, key, false, false],
   ]
   for (const [size, withKey, lent, expected] of rows) {
     const label = `${size}, ${withKey === undefined ? 'plain' : 'masked'}, ${lent ? 'lent' : 'kept'}`
@@ -156,11 +156,15 @@ t.test('a large payload that is not lent goes by reference; all others are copie
   }
 })
 
-t.test('a text of 16 Ki units or more is encoded into memory of its own, and goes by reference', async t => {
-  for (const [units, appended] of [[16_383, 0], [16_384, 1]] as const) {
-    const output = new ExactOutput()
-    writeTextFrame(output, 0x81, 'a'.repeat(units), key)
-    t.equal(output.appended, appended)
+t.test('a text that might take 64 KiB or more is encoded into memory of its own, and goes by reference', async t => {
+  t.equal(ENCODED_IN_PLACE_UP_TO, 21_845)
+  for (const unit of ['a', 'é', '€']) {
+    for (const [units, appended] of [[21_845, 0], [21_846, 1]] as const) {
+      const output = new ExactOutput()
+      writeTextFrame(output, 0x81, unit.repeat(units), key)
+      t.equal(output.appended, appended)
+      t.equal(output.all(), masked(frame('81', unit.repeat(units))))
+    }
   }
 })
 

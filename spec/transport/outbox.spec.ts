@@ -433,10 +433,10 @@ t.test('a transport that takes nothing any more gets nothing, and the batch is g
 
 t.test('room that was reserved may be used in part, and is moved to a new slab where it does not fit', async t => {
   const { outbox, transport } = watched(t)
-  outbox.reserve(60_000)
+  outbox.reserve(130_000)
   const { memory } = outbox
   add(outbox, 'a')
-  t.equal(outbox.reserve(65_536), 0)
+  t.equal(outbox.reserve(131_072), 0)
   t.not(outbox.memory, memory)
   outbox.memory.set(bytes('62'), 0)
   outbox.commit(1)

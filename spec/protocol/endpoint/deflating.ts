@@ -95,21 +95,21 @@ t.test('what would not get smaller goes as it is, unless later messages may refe
   }
 })
 
-const KINDS = [[10, true], [20_000, true], [40_000, true], [10, false], [20_000, false]] as const
+const KINDS = [[10, true], [20_000, true], [100_000, true], [10, false], [20_000, false], [80_000, false]] as const
 
 t.test('what stays the caller\'s, what a codec lends and what goes out do not share memory', async t => {
   for (const role of ROLES) {
     for (const lent of [false, true]) {
       for (const [size, smaller] of KINDS) {
         const compression = new FakeCompression()
-        Object.assign(compression.compressor, { atOnceUpTo: 100_000 })
+        Object.assign(compression.compressor, { atOnceUpTo: 200_000 })
         if (!smaller) compression.compressor.make = payload => Buffer.from(payload)
         const observed = new Observed(role, { compression })
         const data = Buffer.alloc(size, 'a')
         observed.endpoint.send(Opcode.binary, data, lent)
         compression.spoil()
         t.ok(data.equals(Buffer.alloc(size, 'a')), 'not changed')
-        const byReference = role === 'server' && !lent && !smaller && size >= 16 * 1024
+        const byReference = role === 'server' && !lent && !smaller && size >= 64 * 1024
         if (!byReference) data.fill('b')
         const expected = frame(smaller ? COMPRESSED_BINARY : BINARY, Buffer.alloc(smaller ? size / 2 : size, 'a'))
         const name = `${role}, ${size} bytes, lent: ${lent}, smaller: ${smaller}`
@@ -128,7 +128,7 @@ t.test('text is encoded for its codec only: the next text changes nothing that w
     for (const smaller of [true, false]) {
       for (const size of [10, 16_384, 20_000]) {
         const compression = new FakeCompression()
-        Object.assign(compression.compressor, { atOnceUpTo: 100_000 })
+        Object.assign(compression.compressor, { atOnceUpTo: 200_000 })
         if (!smaller) compression.compressor.make = payload => Buffer.from(payload)
         const observed = new Observed(role, { compression })
         for (const letter of ['a', 'b']) observed.endpoint.send(Opcode.text, letter.repeat(size))
@@ -144,7 +144,7 @@ t.test('a result of 64 KiB or more is its own memory and goes by reference; a sm
   for (const [size, own] of [[65_535, false], [65_536, true]] as const) {
     const compression = new FakeCompression()
     const made = Buffer.alloc(size, 'z')
-    Object.assign(compression.compressor, { atOnceUpTo: 100_000 })
+    Object.assign(compression.compressor, { atOnceUpTo: 200_000 })
     // Not through `compress`, which copies: this very memory has to be seen.
     compression.compressor.compress = () => made
     const observed = new Observed('server', { compression })

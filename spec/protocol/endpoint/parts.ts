@@ -58,7 +58,7 @@ t.test('a small Buffer is the caller`s again at once, also where its message wai
   const { endpoint } = observed
   begin(observed)
   const small = bytes('0101')
-  const large = Buffer.alloc(16 * 1024, 1)
+  const large = Buffer.alloc(64 * 1024, 1)
   endpoint.send(Opcode.binary, small)
   endpoint.send(Opcode.binary, large)
   small.fill(2)
@@ -208,11 +208,11 @@ t.test('a large part goes by reference where it is not masked, and stays as it i
   for (const role of ROLES) {
     const observed = new Observed(role)
     begin(observed)
-    const data = Buffer.alloc(20_000, 'a')
+    const data = Buffer.alloc(70_000, 'a')
     observed.endpoint.sendPart(Opcode.binary, data, false)
-    t.ok(data.equals(Buffer.alloc(20_000, 'a')))
+    t.ok(data.equals(Buffer.alloc(70_000, 'a')))
     data.fill('b')
-    const sent = Buffer.alloc(20_000, role === 'server' ? 'b' : 'a')
+    const sent = Buffer.alloc(70_000, role === 'server' ? 'b' : 'a')
     t.ok(observed.sent() === asSentBy(role, [frame(BINARY_BEGIN, sent)]), role)
   }
 })
