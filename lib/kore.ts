@@ -38,6 +38,7 @@ import { parseClosePayload } from './protocol/close-payload.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import { MAX_CONTROL_PAYLOAD, type DataOpcode, type Opcode } from './protocol/opcode.ts'
 import type { Violation } from './protocol/violation.ts'
+import { peerAddress } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, ConnectionTerms } from './transport/connection-setup.ts'
 import { Drain, type CloseCounts } from './transport/drain.ts'
@@ -290,7 +291,7 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   const { 'sec-websocket-protocol': protocols, ...headers } = responseHeaders(request)
   const protocol = protocols?.[0] ?? ''
   const greeting = formatAcceptance(offer, protocol, headers)
-  const { remoteAddress } = request.socket
+  const remoteAddress = peerAddress(request.socket)
   const refusal = admission.enter(remoteAddress)
   if (refusal !== undefined) {
     answer(request, refusal)

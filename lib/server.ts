@@ -94,7 +94,7 @@ export class WebSocketServer<Data = unknown> {
       diagnostics: this.#diagnostics,
       hub: this.#broadcaster,
       gate: this.#broadcaster.gate,
-      heartbeat: checked.heartbeat && new Heartbeat(checked.heartbeat),
+      heartbeat: checked.heartbeat && new Heartbeat(checked.heartbeat, this.#connections),
       memory: limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics),
     }
   }

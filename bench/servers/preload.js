@@ -2,7 +2,13 @@
  * Loaded into every Node server before its program: collects on SIGUSR2 where the workload measures memory, and where
  * there is no /proc tells what this process and its workers have used.
  */
-if (globalThis.gc !== undefined) process.on('SIGUSR2', () => globalThis.gc())
+if (globalThis.gc !== undefined) {
+  process.on('SIGUSR2', () => {
+    // One collection frees what it finds dead, and only the next gives half-empty pages back: by chance, up to 8 MiB.
+    globalThis.gc()
+    globalThis.gc()
+  })
+}
 
 const USAGE = 'usage'
 

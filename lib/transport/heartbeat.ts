@@ -44,9 +44,11 @@ const LONGEST_TURN = 1000
 /** Round trips of up to so many turns are measured. */
 const REMEMBERED = 64
 
-/** Of one server, or one client's connection. */
+/** Of one server, or of all clients that keep the same times. */
 export class Heartbeat {
-  readonly #connections = new Set<Beating>()
+  readonly #connections: ReadonlySet<Beating>
+  /** Undefined where somebody else keeps the connections. */
+  readonly #own: Set<Beating> | undefined
   readonly #turnTime: number
   readonly #pingAt: number
   readonly #dropAt: number
@@ -55,7 +57,10 @@ export class Heartbeat {
   /** When the pings of a turn were sent, by turn. */
   readonly #sentAt: number[] = new Array<number>(REMEMBERED).fill(0)
 
-  constructor({ interval, timeout }: HeartbeatTimes) {
+  /** @param connections those that have been added and not deleted, where somebody keeps them anyway */
+  constructor({ interval, timeout }: HeartbeatTimes, connections?: ReadonlySet<Beating>) {
+    if (connections === undefined) this.#connections = this.#own = new Set()
+    else this.#connections = connections
     const ticks = Math.floor(Math.min(interval, timeout) / TURNS / RESOLUTION)
     this.#turnTime = Math.max(RESOLUTION, Math.min(LONGEST_TURN, ticks * RESOLUTION))
     this.#pingAt = Math.ceil(interval / this.#turnTime)
@@ -63,13 +68,14 @@ export class Heartbeat {
   }
 
   add(connection: Beating): void {
-    this.#connections.add(connection)
-    if (this.#connections.size === 1) this.#deadline.set(this.#turnTime)
+    this.#own?.add(connection)
+    if (this.#deadline.due === 0) this.#deadline.set(this.#turnTime)
   }
 
   delete(connection: Beating): void {
-    this.#connections.delete(connection)
-    if (this.#connections.size === 0) this.#deadline.clear()
+    this.#own?.delete(connection)
+    const left = this.#connections.size - (this.#connections.has(connection) ? 1 : 0)
+    if (left === 0) this.#deadline.clear()
   }
 
   /** Milliseconds since the ping that this pong answers; undefined where it answers none of ours. */

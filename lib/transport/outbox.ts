@@ -1,11 +1,11 @@
 /** The bytes on their way to one transport: filled frame by frame, written once a read or tick, with backpressure. */
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { EndpointOutput } from '../protocol/output.ts'
 import { Backlog } from './backlog.ts'
 import { flushAtEndOfTick, type Flushable } from './flush-queue.ts'
 import { Delays } from './outbox-delays.ts'
 import { gather, ownMemory } from './pieces.ts'
+import { isSystemSocket } from './system-socket.ts'
 
 /** From this many queued bytes on, a sender is asked to wait. */
 export const HIGH_WATER = 64 * 1024
@@ -64,7 +64,7 @@ export class Outbox implements EndpointOutput, Flushable {
   constructor(transport: Duplex, owner: OutboxOwner) {
     this.#owner = owner
     this.#transport = transport
-    this.#is = transport instanceof Socket && !('encrypted' in transport) ? IS.copiesOnWrite : 0
+    this.#is = isSystemSocket(transport) ? IS.copiesOnWrite : 0
   }
 
   /** Bytes in the batch. */

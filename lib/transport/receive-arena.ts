@@ -11,6 +11,7 @@ import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { useSimd } from '../protocol/mask.ts'
 import { createSimdMemory } from '../protocol/simd-xor.ts'
+import { isSystemSocket } from './system-socket.ts'
 
 /** Called with the socket as `this` and how many bytes of the arena were filled; they are good until it returns. */
 export type ArenaListener = (this: Socket, length: number, arena: Buffer) => boolean
@@ -43,7 +44,7 @@ let state: ReturnType<typeof arenaState> = internals === undefined ? 'fails' : '
  */
 export function readIntoArena(transport: Duplex, listener: ArenaListener): 'yes' | 'no' | 'later' {
   if (state === 'untried') prove()
-  if (state === 'fails' || !isPlainSocket(transport)) return 'no'
+  if (state === 'fails' || !isSystemSocket(transport)) return 'no'
   if (state === 'trying' || transport.readableLength > 0) return 'later'
   return attach(transport, listener) ? 'yes' : 'no'
 }
@@ -56,11 +57,6 @@ export function arenaState(): 'untried' | 'trying' | 'works' | 'fails' {
 /** Whether `bytes` is the arena, whose content the next read of any connection replaces. */
 export function isArena(bytes: Buffer): boolean {
   return bytes === arena
-}
-
-/** TLS decrypts into memory of its own; other streams have no handle. */
-function isPlainSocket(transport: Duplex): transport is Socket {
-  return transport instanceof Socket && !('encrypted' in transport)
 }
 
 function attach(socket: Socket, listener: ArenaListener): boolean {

@@ -1,13 +1,54 @@
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { join } from 'node:path'
 import t from 'tap'
 import {
   addressKey,
   clientAddress,
   isNear,
+  peerAddress,
   resolveTrustProxy,
   TrustedProxies,
   type TrustProxyOption,
 } from '../../lib/transport/client-address.ts'
+import { eventually } from '../helpers/journal.ts'
+
+t.test("a socket's address is the one that Node tells, whoever is asked, and none is kept with the socket", async t => {
+  const sockets: Socket[] = []
+  const server = createServer(socket => void sockets.push(socket))
+  server.listen({ port: 0, host: '127.0.0.1' })
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const clients = ['127.0.0.1', '127.0.0.2', '127.0.0.1'].map(localAddress => connect({ port, host: '127.0.0.1', localAddress }))
+  t.teardown(() => {
+    for (const socket of [...clients, ...sockets]) socket.destroy()
+    server.close()
+  })
+  await eventually('three clients', () => sockets.length === 3)
+  const told = sockets.map(peerAddress)
+  t.strictSame([...told].sort(), ['127.0.0.1', '127.0.0.1', '127.0.0.2'])
+  const isPortable = process.env.KORE_WS_PORTABLE === '1'
+  for (const socket of sockets) t.equal(Reflect.has(socket, '_peername'), isPortable)
+  t.strictSame(told, sockets.map(({ remoteAddress }) => remoteAddress))
+  sockets[0].destroy()
+  t.equal(peerAddress(sockets[0]), sockets[0].remoteAddress, 'a socket that is gone')
+})
+
+t.test('a unix socket has no address', async t => {
+  const sockets: Socket[] = []
+  const server = createServer(socket => void sockets.push(socket))
+  const path = join(t.testdir(), 's')
+  server.listen(path)
+  await once(server, 'listening')
+  const client = connect(path)
+  t.teardown(() => {
+    for (const socket of [client, ...sockets]) socket.destroy()
+    server.close()
+  })
+  await eventually('a client', () => sockets.length === 1)
+  t.equal(peerAddress(sockets[0]), undefined)
+})
 
 t.test('what counts as one address', async t => {
   const keys: [address: string, key: string][] = [

@@ -105,6 +105,27 @@ t.test('whoever is heard of begins anew', async t => {
   heartbeat.delete(peer)
 })
 
+t.test('over connections that somebody else keeps, whoever is deleted first', async t => {
+  const clock = clocked(t)
+  const kept = new Set<Fake>()
+  const heartbeat = new Heartbeat({ interval: 5000, timeout: 2000 }, kept)
+  const [one, other] = [new Fake(), new Fake()]
+  for (const peer of [one, other]) {
+    kept.add(peer)
+    heartbeat.add(peer)
+  }
+  clock.ticks(50)
+  t.strictSame([one.log, other.log], [['ping'], ['ping']])
+  heartbeat.delete(one)
+  kept.delete(one)
+  clock.ticks(20)
+  t.strictSame([one.log, other.log], [['ping'], ['ping', 'heartbeat-timeout']])
+  kept.delete(other)
+  heartbeat.delete(other)
+  clock.ticks()
+  t.equal(clock.turning, false, 'no deadline is left')
+})
+
 t.test('one deadline for all connections, and none for none', async t => {
   const clock = clocked(t)
   const heartbeat = new Heartbeat({ interval: 5000, timeout: 2000 })
