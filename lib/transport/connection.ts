@@ -37,6 +37,7 @@ import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
 import { isSystemSocket } from './system-socket.ts'
 import { isThenable } from './thenable.ts'
+import { countMessageMemory } from './young-garbage.ts'
 
 const connectionOf = Symbol('kore-ws connection')
 type Attached = Duplex & { [connectionOf]: Connection<unknown> }
@@ -1011,6 +1012,7 @@ export class Connection<Data = unknown> {
 
   static #onData(this: Attached, chunk: Buffer): void {
     const connection = this[connectionOf]
+    countMessageMemory(chunk.length)
     connection.#receive(chunk, chunk.length)
     if ((connection.#is & IS.awaitingArena) !== 0) connection.#enterArena()
   }

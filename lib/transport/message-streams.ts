@@ -4,6 +4,7 @@ import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 import type { Message } from './message.ts'
 import type { MessageSource } from './message-iterator.ts'
 import { closedError } from './outbox.ts'
+import { countMessageMemory } from './young-garbage.ts'
 
 type Taker<Value> = {
   resolve(result: IteratorResult<Value, undefined>): void
@@ -70,6 +71,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   /** @internal */
   push(bytes: Buffer, start: number, end: number): void {
     if (this.#state !== 'coming') return
+    if (this.#decoder === undefined) countMessageMemory(end - start)
     const piece = this.#decoder?.write(bytes.subarray(start, end)) ?? Buffer.from(bytes.subarray(start, end))
     // Only the beginning of a character.
     if (piece.length === 0) return

@@ -1,5 +1,7 @@
 /** A message as the public faces hand it over. */
+import { allocateForMessage, LARGE } from '../protocol/message-memory.ts'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
+import { countMessageMemory } from './young-garbage.ts'
 
 /** A string for text, a Buffer of its own for binary. */
 export type Message = string | Buffer
@@ -24,11 +26,16 @@ export function toMessage(
   ascii: boolean,
   own: boolean
 ): Message {
+  if (own || opcode === Opcode.binary) countMessageMemory(end - start)
   if (opcode === Opcode.text) {
     const fast = bytes as unknown as FastBuffer
     return ascii ? fast.latin1Slice(start, end) : fast.utf8Slice(start, end)
   }
   const view = bytes.subarray(start, end)
   // A view that is most of its memory may keep it: a copy would save less than it costs.
-  return own && 2 * (end - start) > bytes.buffer.byteLength ? view : Buffer.from(view)
+  if (own && 2 * (end - start) > bytes.buffer.byteLength) return view
+  if (end - start < LARGE) return Buffer.from(view)
+  const copy = allocateForMessage(end - start)
+  copy.set(view)
+  return copy
 }

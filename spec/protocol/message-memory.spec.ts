@@ -1,5 +1,5 @@
 import t from 'tap'
-import { allocateForMessage, copyOf } from '../../lib/protocol/message-memory.ts'
+import { allocateForMessage, copyOf, LARGE } from '../../lib/protocol/message-memory.ts'
 import { retainedBy } from '../helpers/memory.ts'
 
 // The first one, for malloc is taught once in the life of a process.
@@ -9,10 +9,11 @@ t.test('malloc is taught by the first large message, and once', async t => {
     allocateForMessage(size)
     return calls().map(({ args: [length] }) => length)
   }
-  t.same(sizesFor(32 * 1024 - 1), [32 * 1024 - 1])
-  const [lesson, ...others] = sizesFor(32 * 1024)
+  t.same(sizesFor(LARGE - 1), [LARGE - 1])
+  t.equal(LARGE, 8192)
+  const [lesson, ...others] = sizesFor(LARGE)
   t.ok(lesson > 31 * 1024 * 1024 && lesson < 32 * 1024 * 1024, 'from 32 MiB on malloc learns nothing')
-  t.same(others, [32 * 1024])
+  t.same(others, [LARGE])
   t.same(sizesFor(1024 * 1024), [1024 * 1024])
 })
 
