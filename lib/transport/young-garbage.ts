@@ -27,7 +27,7 @@ const MOST = 128 * 1024 * 1024
  */
 const MUCH = 1024 * 1024
 /** A whole collection of V8's own may come between, and make a trial look as if the call had done it: so many are made. */
-const TRIALS = 3
+const TRIALS = 5
 /** Arrays that a trial leaves to be collected: some 50 KB. */
 const LEFT = 500
 
