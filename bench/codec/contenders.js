@@ -22,8 +22,9 @@ const ADDON = { ws: false, 'ws+bufferutil': true }
 
 /** @returns {Promise<Contender[]>} those that are installed */
 export async function contenders() {
-  const [{ Endpoint, FIN, Opcode, writeFrame, writeTextFrame }, readMemory] = await Promise.all([
+  const [{ Endpoint, FIN, Opcode, writeFrame, writeTextFrame }, { countMessageMemory }, readMemory] = await Promise.all([
     import(new URL('protocol/index.js', DIST).href),
+    import(new URL('transport/young-garbage.js', DIST).href),
     ownReadMemory(),
   ])
 
@@ -34,9 +35,18 @@ export async function contenders() {
       const onClose = (_code, reason) => {
         throw new Error(`kore-ws closed: ${reason}`)
       }
-      const sink = { onMessage: (_opcode, bytes, start, end) => onMessage(bytes, start, end), onPing() {}, onPong() {}, onClose }
+      let read
+      const receive = (_opcode, bytes, start, end) => {
+        // As the server does for a message that has memory of its own.
+        if (bytes !== read) countMessageMemory(end - start)
+        onMessage(bytes, start, end)
+      }
+      const sink = { onMessage: receive, onPing() {}, onPong() {}, onClose }
       const endpoint = new Endpoint(sink, new ReusedOutput(), { role: 'server' })
-      return chunk => endpoint.receive(chunk)
+      return chunk => {
+        read = chunk
+        endpoint.receive(chunk)
+      }
     },
     serializer(binary) {
       const output = new ReusedOutput()
