@@ -3,7 +3,7 @@
 /**
  * From this many bytes on it pays. At the start glibc's malloc asks the system for each block over 128 KiB, and gives back
  * what is free at the end of its heap when that is more: a few messages of 64 KiB do that already (Node 20: 37 k of them a
- * second before, 67 k after), and a few hundred of 16 KiB that are collected together (58 k before, 150 k after).
+ * second before, 67 k after), and a few hundred of 16 KiB that are collected together (58 k before, 125 k after).
  */
 export const LARGE = 8 * 1024
 
@@ -28,7 +28,7 @@ export function allocateForMessage(size: number): Buffer {
 
 /** A copy in memory of its own: Node's pool, where small ones come from otherwise, would be held by it as a whole. */
 export function copyOf(bytes: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  const copy = allocateForMessage(bytes.length)
   copy.set(bytes)
   return copy
 }

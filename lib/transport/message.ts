@@ -1,5 +1,5 @@
 /** A message as the public faces hand it over. */
-import { allocateForMessage, LARGE } from '../protocol/message-memory.ts'
+import { copyOf, LARGE } from '../protocol/message-memory.ts'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 import { countMessageMemory } from './young-garbage.ts'
 
@@ -34,8 +34,5 @@ export function toMessage(
   const view = bytes.subarray(start, end)
   // A view that is most of its memory may keep it: a copy would save less than it costs.
   if (own && 2 * (end - start) > bytes.buffer.byteLength) return view
-  if (end - start < LARGE) return Buffer.from(view)
-  const copy = allocateForMessage(end - start)
-  copy.set(view)
-  return copy
+  return end - start < LARGE ? Buffer.from(view) : copyOf(view)
 }

@@ -160,7 +160,7 @@ export const MUTATIONS = {
     ['size >= LARGE && !taught', 'size > LARGE && !taught'],
     ['Buffer.allocUnsafeSlow(LESSON)', ''],
     ['return Buffer.allocUnsafeSlow(size)', 'return Buffer.allocUnsafe(size)'],
-    ['const copy = Buffer.allocUnsafeSlow(bytes.length)', 'const copy = Buffer.allocUnsafe(bytes.length)'],
+    ['const copy = allocateForMessage(bytes.length)', 'const copy = Buffer.allocUnsafe(bytes.length)'],
     ['copy.set(bytes)', ''],
   ],
   'protocol/send-queue.ts': [
