@@ -179,7 +179,7 @@ export class Connection<Data = unknown> {
    * Sends a message. It leaves in one write with all else that is sent in the same read or tick.
    *
    * Over `limits.queuedBytes` the connection is dropped, and its `close` callback says `slow-consumer`, unless
-   * `slowReceivers` says otherwise. A large Buffer is not copied: leave it alone until it is sent.
+   * `slowReceivers` says otherwise. A Buffer of 64 KiB or more is not copied: leave it alone until it is sent.
    *
    * @returns true: go on; false: 64 KiB or more are queued, wait for `drain` or `drained()`; or the
    *   connection is no longer open, and nothing was sent; or a policy of `slowReceivers` skipped it
