@@ -243,7 +243,7 @@ export function kore_onerror(callback: ((error: unknown, c: KoreConnection | nul
 /** @internal As a server's `metrics()`. Kore has no such call. */
 export function koreMetrics(): Metrics {
   const open = [...live].flatMap(({ websocket }) => websocket ?? [])
-  return takeMetrics(diagnostics, open, lingering, clusterBus())
+  return takeMetrics(diagnostics, open, { ending: lingering, bus: clusterBus(), memory, admission })
 }
 
 export {

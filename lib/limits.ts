@@ -22,13 +22,15 @@ export interface LimitOptions {
    */
   readonly queuedBytes?: number | undefined
   /**
-   * Messages handed to the `message` callback whose promise has not settled; then reading pauses until one does. 0 is as
-   * 1. Default 16.
+   * Messages handed to the `message` callback whose promise has not settled; then reading pauses until one does, and also
+   * where these messages take `retainedBytes` of memory together. 0 is as 1. Default 16.
    */
   readonly pendingMessages?: number | undefined
   /** Pings and pongs of the peer in a second; more closes the connection with 1008. Default 1,000. */
   readonly controlFrames?: number | undefined
-  /** Bytes of the request's line and headers; more is answered with 431. Default 16 KiB. */
+  /** Topics that one connection takes part in; one more closes it with 1008. Default 10,000. */
+  readonly topics?: number | undefined
+  /** Bytes of the request's line and headers; more, or more than 128 header lines, is answered with 431. Default 16 KiB. */
   readonly handshakeBytes?: number | undefined
   /** Milliseconds for the request to come whole, and again for `accept` to answer; then 408. Default 10,000. */
   readonly handshakeTime?: number | undefined
@@ -52,13 +54,16 @@ export interface LimitOptions {
    */
   readonly connectionsPerAddress?: number | undefined
   /**
-   * Handshakes of a server that wait for `accept`, and with `listen` also requests that have not come whole; then 503,
-   * to the oldest of these if there is one. Default 10,000; less where a quarter of the memory, at 16 KiB, is less.
+   * Handshakes of a server that wait for `accept`, sockets that were refused and are not gone, and with `listen` also
+   * requests that have not come whole. Over it the refused are cut off, then the oldest of these requests gets 503. Default
+   * 10,000; less where half of `memory`, at 32 KiB and `handshakeBytes` each, is less, but 1 at least.
    */
   readonly handshakes?: number | undefined
   /**
-   * Bytes that all connections of a server hold together: messages and handshakes under way, and what is queued for
-   * sending. From three quarters on the largest holders are not read, above it they are dropped (1006, `memory`).
+   * Bytes that all connections of a server hold together: messages and handshakes under way, topics, and what is queued
+   * for sending; and messages that the application has not finished with. From three quarters on the largest holders are
+   * not read, above it they are dropped (1013 or 1006, `memory`). New connections get 503 where the application keeps
+   * three quarters.
    * Default: a quarter of the heap limit, or of the memory of the container or machine where that is less.
    */
   readonly memory?: number | undefined
@@ -73,12 +78,17 @@ const CONNECTIONS = 'connections'
 
 /** What an idle connection takes, rounded up, in bytes. */
 const CONNECTION_SIZE = 5 * 1024
-/** The most that Node takes as the header of a request. */
-const HEADER_SIZE = 16 * 1024
+/**
+ * What a request takes besides its bytes, in bytes, rounded up: its socket and parser, a string for each name and value of
+ * its header lines, their table as an object, and the lists in them.
+ */
+const REQUEST_SIZE = 32 * 1024
+/** Where there is no limit for its bytes, a request counts with so many. */
+const REQUEST_BYTES = 16 * 1024
 const QUARTER = Math.floor(availableMemory() / 4)
 
 /** Limits that only a server has. */
-export const SERVER_LIMITS = ['handshakeBytes', 'handshakeTime', 'connections', 'connectionsPerAddress', 'handshakes', 'memory'] as const
+export const SERVER_LIMITS = ['handshakeBytes', 'handshakeTime', 'connections', 'connectionsPerAddress', 'handshakes', 'memory', 'topics'] as const
 
 const DEFAULTS: { readonly [Name in keyof Limits]: readonly [value: number | 'derived', unit: string] } = {
   messageBytes: [DEFAULT_MAX_MESSAGE_BYTES, BYTES],
@@ -86,6 +96,7 @@ const DEFAULTS: { readonly [Name in keyof Limits]: readonly [value: number | 'de
   queuedBytes: [16 * 1024 * 1024, BYTES],
   pendingMessages: [16, 'messages'],
   controlFrames: [1000, 'control frames a second'],
+  topics: [10_000, 'topics'],
   handshakeBytes: [16 * 1024, BYTES],
   handshakeTime: [10_000, TIME],
   closingTime: [10_000, TIME],
@@ -93,7 +104,7 @@ const DEFAULTS: { readonly [Name in keyof Limits]: readonly [value: number | 'de
   idleTime: [Infinity, TIME],
   connections: [Math.min(100_000, Math.floor(QUARTER / CONNECTION_SIZE)), CONNECTIONS],
   connectionsPerAddress: [1000, CONNECTIONS],
-  handshakes: [Math.min(10_000, Math.floor(QUARTER / HEADER_SIZE)), 'handshakes'],
+  handshakes: ['derived', 'handshakes'],
   memory: [QUARTER, BYTES],
 }
 
@@ -112,9 +123,22 @@ export function resolveLimits(options: LimitOptions = {}): Limits {
     const [fallback, unit] = DEFAULTS[name]
     const given = options[name]
     if (given !== undefined) limits[name] = checkAmount(`limits.${name}`, given, unit)
-    else limits[name] = fallback === 'derived' ? retainedFor(limits.messageBytes) : fallback
+    else if (fallback !== 'derived') limits[name] = fallback
   }
+  limits.retainedBytes ??= retainedFor(limits.messageBytes)
+  limits.handshakes ??= handshakesFor(limits.memory, limits.handshakeBytes)
   return limits as Limits
+}
+
+/** Bytes that one request counts with while it is under way or waits for its answer: what it takes at the most. */
+export function requestSize({ handshakeBytes }: Pick<Limits, 'handshakeBytes'>): number {
+  return REQUEST_SIZE + (handshakeBytes === Infinity ? REQUEST_BYTES : handshakeBytes)
+}
+
+/** So many that they leave half of the memory to connections. */
+function handshakesFor(memory: number, handshakeBytes: number): number {
+  const half = Math.min(memory, QUARTER) / 2
+  return Math.max(1, Math.min(10_000, Math.floor(half / requestSize({ handshakeBytes }))))
 }
 
 /** What V8's heap may grow to, or what the container or machine has, in bytes; without a container its limit is huge. */

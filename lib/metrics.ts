@@ -42,6 +42,24 @@ export interface Metrics {
     /** Now: memory kept for messages that are not whole, being decompressed, or not read because of a pause. */
     readonly retained: number
   }
+  /** Of the server's memory budget; 0 for clients, which have none. See `limits.memory` for what counts. */
+  readonly memory: {
+    /** Now: bytes that connections, handshakes and the application hold. */
+    readonly held: number
+    /** Now: bytes of these that the application has got and not finished with, also of connections that are over. */
+    readonly kept: number
+    /** The budget, in bytes; null where it is off. */
+    readonly limit: number | null
+  }
+  /** Of a server's handshakes, as `limits.handshakes` counts them; 0 for clients. */
+  readonly handshakes: {
+    /** Now: those that wait for `accept`. */
+    readonly pending: number
+    /** Now: requests that have not come whole, on a port of the server's own. */
+    readonly incomplete: number
+    /** Now: sockets that a refusal has gone to, and that are not gone yet. */
+    readonly refused: number
+  }
   readonly compression: { readonly received: CompressionFigures; readonly sent: CompressionFigures }
   /** Of the bus, which all servers on it in this process share; 0 without one. */
   readonly bus: {
@@ -75,17 +93,19 @@ export interface CompressionFigures {
   readonly ratio: number | null
 }
 
-/**
- * @param open the open connections
- * @param ending connections that are over and whose transport is not gone yet: what is queued for them counts
- * @param bus what carries broadcasts to other processes
- */
-export function takeMetrics(
-  diagnostics: Diagnostics,
-  open: Iterable<MeasuredConnection>,
-  ending: Iterable<MeasuredConnection> = [],
-  bus: { readonly queued?: number; readonly missed?: number } = {}
-): Metrics {
+/** What a server has besides its connections. */
+export interface MeasuredParts {
+  /** Connections that are over and whose transport is not gone yet: what is queued for them counts. */
+  readonly ending?: Iterable<MeasuredConnection> | undefined
+  /** What carries broadcasts to other processes. */
+  readonly bus?: { readonly queued?: number; readonly missed?: number } | undefined
+  readonly memory?: { readonly bytes: number; readonly kept: number; readonly limit: number } | undefined
+  readonly admission?: Metrics['handshakes'] | undefined
+}
+
+/** @param open the open connections */
+export function takeMetrics(diagnostics: Diagnostics, open: Iterable<MeasuredConnection>, parts: MeasuredParts = {}): Metrics {
+  const { ending = [], bus = {}, memory = { bytes: 0, kept: 0, limit: Infinity }, admission } = parts
   const { compression, connectionsOpened, closedByCode } = diagnostics
   const roundTrips: number[] = []
   let queued = 0
@@ -112,6 +132,12 @@ export function takeMetrics(
       dropped: recordOf(diagnostics.messagesDropped),
     },
     bytes: { received: diagnostics.bytesReceived, sent: diagnostics.bytesSent, queued, retained },
+    memory: { held: memory.bytes, kept: memory.kept, limit: memory.limit === Infinity ? null : memory.limit },
+    handshakes: {
+      pending: admission?.pending ?? 0,
+      incomplete: admission?.incomplete ?? 0,
+      refused: admission?.refused ?? 0,
+    },
     compression: {
       received: figuresOf(compression.receivedPlain, compression.receivedCompressed),
       sent: figuresOf(compression.sentPlain, compression.sentCompressed),

@@ -9,6 +9,7 @@ import { pathOf, type HandshakeOffer } from './handshake/request.ts'
 import type { Acceptance } from './handshake/response.ts'
 import { resolveLimits, type LimitOptions, type Limits } from './limits.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
+import { ownString } from './protocol/own-string.ts'
 import { clientAddress, resolveTrustProxy, type TrustedProxies, type TrustProxyOption } from './transport/client-address.ts'
 import type { Connection } from './transport/connection.ts'
 import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
@@ -40,10 +41,16 @@ export function describeRequest(
   offer: HandshakeOffer,
   proxies: TrustedProxies | undefined
 ): UpgradeRequest {
+  const { url = '' } = request
+  const path = pathOf(url)
   return {
-    url: request.url ?? '',
-    path: pathOf(request.url),
-    headers: request.headers,
+    url,
+    // It may be kept for as long as the connection, and without the query.
+    path: path.length === url.length ? url : ownString(path),
+    // Their table is made when it is asked for: it would take more memory than all else of a handshake that waits.
+    get headers() {
+      return request.headers
+    },
     host: offer.host,
     origin: offer.origin,
     protocols: offer.protocols,

@@ -8,12 +8,14 @@ import { createCompression } from './deflate/compression.ts'
 import { negotiate } from './deflate/negotiation.ts'
 import { Diagnostics } from './diagnostics.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
-import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
+import { MAX_HEADER_LINES, pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
+import { requestSize } from './limits.ts'
 import { takeMetrics, type Metrics } from './metrics.ts'
 import { checkAmount } from './protocol/amount.ts'
 import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
+import { ownString } from './protocol/own-string.ts'
 import { checkOptions, describeRequest, type CheckedOptions, type Decision, type ServerOptions } from './server-options.ts'
 import { Admission } from './transport/admission.ts'
 import { clientAddress } from './transport/client-address.ts'
@@ -22,7 +24,7 @@ import type { ConnectionHandlers, ConnectionTerms, PublishOptions } from './tran
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
-import { answerPlainRequest, destroyAfter, httpTime, keepNewcomers, PendingUpgrade, refuseBadRequest, refuseUpgrade, takeOver } from './transport/http1.ts'
+import { answerPlainRequest, httpTime, keepNewcomers, PendingUpgrade, refuseAtOnce, refuseBadRequest, takeOver } from './transport/http1.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
@@ -49,8 +51,6 @@ export class WebSocketServer<Data = unknown> {
   readonly #diagnostics = new Diagnostics()
   readonly #admission: Admission
   readonly #pending = new Set<Pending>()
-  /** Sockets that a refusal has gone to, and that are not gone yet. */
-  readonly #refused = new Set<Duplex>()
   readonly #attached: { readonly router: UpgradeRouter; readonly path: string | undefined; detach(): void }[] = []
   /** Connections that are over, but whose transport is not gone yet. */
   readonly #lingering = new Set<Connection<Data>>()
@@ -63,7 +63,8 @@ export class WebSocketServer<Data = unknown> {
     const checked = checkOptions(options)
     this.#options = checked
     const { limits, slowReceivers } = checked
-    this.#admission = new Admission(limits, checked.countsNear, this.#diagnostics)
+    const memory = limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics)
+    this.#admission = new Admission(limits, checked.countsNear, this.#diagnostics, memory)
     this.#broadcaster = new Broadcaster(this.#connections, checked.bus, `server ${checked.path ?? '*'}`)
     const handlers: ConnectionHandlers<Connection<Data>> = {
       ...(checked.open && { open: checked.open }),
@@ -95,7 +96,7 @@ export class WebSocketServer<Data = unknown> {
       hub: this.#broadcaster,
       gate: this.#broadcaster.gate,
       heartbeat: checked.heartbeat && new Heartbeat(checked.heartbeat, this.#connections),
-      memory: limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics),
+      memory,
     }
   }
 
@@ -106,7 +107,8 @@ export class WebSocketServer<Data = unknown> {
 
   /** What has happened so far, and how things stand: plain numbers, ready for JSON. Takes time for each connection. */
   metrics(): Metrics {
-    return takeMetrics(this.#diagnostics, this.#connections, this.#lingering, this.#options.bus)
+    const parts = { ending: this.#lingering, bus: this.#options.bus, memory: this.#terms.memory, admission: this.#admission }
+    return takeMetrics(this.#diagnostics, this.#connections, parts)
   }
 
   /** Where `listen` listens: an address and port, or the path of a unix socket; null if it does not. */
@@ -135,12 +137,18 @@ export class WebSocketServer<Data = unknown> {
     )
     this.#http = http
     keepNewcomers(http)
+    // One more, for one too many to be seen: Node may leave out the rest without a word.
+    http.maxHeadersCount = MAX_HEADER_LINES + 1
     http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
     http.on('clientError', (error, socket) => {
       const refusal = refuseBadRequest(error, socket)
       if (refusal !== undefined) this.#diagnostics.refused(refusal, socket)
     })
-    this.#admission.watch(http, (socket, refusal) => this.#refuse(socket, refusal))
+    this.#admission.watch(http, (socket, refusal) => {
+      this.#diagnostics.refused(refusal, socket)
+      this.#drain?.refused()
+      refuseAtOnce(socket, refusal)
+    })
     try {
       await new Promise<void>((resolve, reject) => {
         const closed = (): void => reject(new MisuseError('invalid-state', 'the server was closed before it listened'))
@@ -216,7 +224,7 @@ export class WebSocketServer<Data = unknown> {
     this.#drain = drain
     for (const { router, path } of this.#attached) router.offer(path)
     for (const pending of this.#pending) pending.refuse(REFUSALS.closing)
-    for (const socket of this.#refused) destroyAfter(socket, timeout)
+    this.#admission.endRefused(timeout)
     drain.start(timeout, code)
     const http = this.#http
     const stopped =
@@ -308,7 +316,8 @@ export class WebSocketServer<Data = unknown> {
         this.#admission.settle()
         this.#admission.leave(entrant.address)
       },
-      this.#terms.memory
+      this.#terms.memory,
+      requestSize(this.#options.limits)
     )
     this.#pending.add(entry)
     upgrade.recount()
@@ -356,7 +365,8 @@ export class WebSocketServer<Data = unknown> {
       terms: this.#terms,
       transport: socket,
       remoteAddress: entrant.address,
-      protocol,
+      // The name that `accept` chose may be cut from a header.
+      protocol: chosen === undefined ? protocol : ownString(protocol),
       extensions: agreed?.response,
       compression:
         agreed && compression && createCompression('server', agreed.agreement, compression, this.#diagnostics.compression),
@@ -368,16 +378,8 @@ export class WebSocketServer<Data = unknown> {
   }
 
   #refuse(socket: Duplex, refusal: Refusal): void {
-    this.#diagnostics.refused(refusal, socket)
     this.#drain?.refused()
-    this.#refused.add(socket)
-    socket.on('close', () => this.#refused.delete(socket))
-    refuseUpgrade(socket, refusal, this.#options.limits.closingTime)
-    // Those who don't go away by themselves are kept no longer than there is room for them.
-    if (this.#refused.size <= this.#options.limits.handshakes) return
-    const [oldest] = this.#refused
-    this.#refused.delete(oldest)
-    oldest.destroy()
+    this.#admission.refuse(socket, refusal, this.#options.limits.closingTime)
   }
 
   #report(socket: Connection<Data> | null, error: unknown): void {

@@ -3,18 +3,24 @@ import { totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { getHeapStatistics } from 'node:v8'
 import t from 'tap'
-import { resolveLimits, type LimitOptions } from '../lib/limits.ts'
+import { requestSize, resolveLimits, type LimitOptions } from '../lib/limits.ts'
 import { MisuseError } from '../lib/protocol/misuse-error.ts'
 
 const QUARTER = Math.floor(
   Math.min(getHeapStatistics().heap_size_limit, process.constrainedMemory() || Infinity, totalmem()) / 4
 )
+/** Half of the memory, at 48 KiB each. */
+function handshakesIn(memory: number): number {
+  return Math.min(10_000, Math.floor(memory / 2 / (48 * 1024)))
+}
+
 const DEFAULTS = {
   messageBytes: 16 * 1024 * 1024,
   retainedBytes: 18 * 1024 * 1024 + 1024,
   queuedBytes: 16 * 1024 * 1024,
   pendingMessages: 16,
   controlFrames: 1000,
+  topics: 10_000,
   handshakeBytes: 16 * 1024,
   handshakeTime: 10_000,
   closingTime: 10_000,
@@ -22,7 +28,7 @@ const DEFAULTS = {
   idleTime: Infinity,
   connections: Math.min(100_000, Math.floor(QUARTER / 5120)),
   connectionsPerAddress: 1000,
-  handshakes: Math.min(10_000, Math.floor(QUARTER / 16384)),
+  handshakes: handshakesIn(QUARTER),
   memory: QUARTER,
 }
 const NAMES = Object.keys(DEFAULTS) as (keyof LimitOptions)[]
@@ -33,6 +39,7 @@ const UNITS: Partial<Record<keyof LimitOptions, string>> = {
   connections: 'connections',
   connectionsPerAddress: 'connections',
   handshakes: 'handshakes',
+  topics: 'topics',
 }
 
 t.test('what is left out, or undefined, has its default', async t => {
@@ -45,10 +52,11 @@ t.test('what is left out, or undefined, has its default', async t => {
 t.test('whole numbers and Infinity are allowed, for each limit', async t => {
   for (const name of NAMES) {
     for (const value of [0, 1, 12_345, Number.MAX_SAFE_INTEGER, Infinity]) {
-      const { retainedBytes, ...rest } = resolveLimits({ [name]: value })
-      const { retainedBytes: fallback, ...others } = { ...DEFAULTS, [name]: value }
-      t.strictSame(rest, name === 'retainedBytes' ? others : { ...others, [name]: value }, `${name} ${value}`)
-      if (name !== 'messageBytes') t.equal(retainedBytes, fallback, `${name} ${value}`)
+      const { retainedBytes, handshakes, ...rest } = resolveLimits({ [name]: value })
+      const { retainedBytes: retained, handshakes: waiting, ...others } = { ...DEFAULTS, [name]: value }
+      t.strictSame(rest, others, `${name} ${value}`)
+      if (name !== 'messageBytes') t.equal(retainedBytes, retained, `${name} ${value}`)
+      if (name !== 'memory' && name !== 'handshakeBytes') t.equal(handshakes, waiting, `${name} ${value}`)
     }
   }
 })
@@ -67,6 +75,25 @@ t.test('retainedBytes follows messageBytes, so that a message within that always
     t.equal(resolveLimits({ messageBytes, retainedBytes: undefined }).retainedBytes, retainedBytes, `${messageBytes}`)
     t.equal(resolveLimits({ messageBytes, retainedBytes: 5 }).retainedBytes, 5, 'unless it is given')
   }
+})
+
+t.test('handshakes follow the memory and what a request may have: together they take half of it at most', async t => {
+  const MIB = 2 ** 20
+  for (const [memory, handshakeBytes, handshakes] of [
+    [96 * MIB, undefined, 1024],
+    [96 * MIB, 0, 1536],
+    [96 * MIB, 64 * 1024, 512],
+    [96 * MIB, Infinity, 1024],
+    [70_000, undefined, 1],
+    [0, undefined, 1],
+    [Infinity, undefined, handshakesIn(QUARTER)],
+    [Infinity, Infinity, handshakesIn(QUARTER)],
+  ]) {
+    const limits = resolveLimits({ memory, handshakeBytes })
+    t.equal(limits.handshakes, handshakes, `${memory} ${handshakeBytes}`)
+    if (handshakes !== 1) t.ok(limits.handshakes * requestSize(limits) <= limits.memory / 2)
+  }
+  t.equal(resolveLimits({ memory: 0, handshakes: 7 }).handshakes, 7, 'unless it is given')
 })
 
 t.test('anything else is misuse that names the limit, its unit and the value', async t => {
@@ -121,7 +148,7 @@ t.test('the defaults that follow the memory: a quarter of the heap limit, and wh
   t.match(resolved, {
     memory: quarter,
     connections: Math.floor(quarter / 5120),
-    handshakes: Math.floor(quarter / 16384),
+    handshakes: handshakesIn(quarter),
     connectionsPerAddress: 1000,
   })
 })

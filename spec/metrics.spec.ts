@@ -21,6 +21,7 @@ import {
   WEBSOCKET_OP_TEXT,
   type KoreConnection,
 } from '../lib/kore.ts'
+import { resolveLimits } from '../lib/limits.ts'
 import { takeMetrics, type Metrics } from '../lib/metrics.ts'
 import { WebSocketServer } from '../lib/server.ts'
 import { arenaState } from '../lib/transport/receive-arena.ts'
@@ -55,6 +56,8 @@ const NOTHING = {
   refused: { total: 0, byStatus: {}, byReason: {} },
   messages: { received: 0, sent: 0, dropped: {} },
   bytes: { received: 0, sent: 0, queued: 0, retained: 0 },
+  memory: { held: 0, kept: 0, limit: resolveLimits().memory },
+  handshakes: { pending: 0, incomplete: 0, refused: 0 },
   compression: {
     received: { plain: 0, compressed: 0, ratio: null },
     sent: { plain: 0, compressed: 0, ratio: null },
@@ -85,13 +88,20 @@ t.test('every figure has its place, and survives JSON', async t => {
   diagnostics.failed(new Error(), null)
   Object.assign(diagnostics, { messagesReceived: 11, messagesSent: 12, bytesReceived: 2 ** 60, bytesSent: 14 })
   Object.assign(diagnostics.compression, { receivedPlain: 100, receivedCompressed: 25, sentPlain: 200, sentCompressed: 20 })
-  const metrics = takeMetrics(diagnostics, [measured(1, 2, 3), measured(10, 20, 30)], [measured(100, 200, 300)], { queued: 5, missed: 6 })
+  const metrics = takeMetrics(diagnostics, [measured(1, 2, 3), measured(10, 20, 30)], {
+    ending: [measured(100, 200, 300)],
+    bus: { queued: 5, missed: 6 },
+    memory: { bytes: 7, kept: 8, limit: 9 },
+    admission: { pending: 1, incomplete: 2, refused: 3 },
+  })
   const { uptime, ...rest } = metrics
   t.strictSame(rest, {
     connections: { open: 2, opened: 5, closed: { 1000: 1, 1006: 2 } },
     refused: { total: 2, byStatus: { 503: 1 }, byReason: { closing: 1, late: 1 } },
     messages: { received: 11, sent: 12, dropped: { 'drop-newest': 1 } },
     bytes: { received: 2 ** 60, sent: 14, queued: 111, retained: 22 },
+    memory: { held: 7, kept: 8, limit: 9 },
+    handshakes: { pending: 1, incomplete: 2, refused: 3 },
     compression: {
       received: { plain: 100, compressed: 25, ratio: 0.25 },
       sent: { plain: 200, compressed: 20, ratio: 0.1 },
@@ -110,7 +120,7 @@ t.test('a snapshot is frozen all through, and stays as it was', async t => {
   diagnostics.connectionClosed(measured(0, 0, undefined), 1000, '')
   const metrics = takeMetrics(diagnostics, [])
   const parts = [metrics, ...Object.values(metrics).filter(part => typeof part === 'object')]
-  t.equal(parts.length, 9)
+  t.equal(parts.length, 11)
   for (const part of [...parts, metrics.connections.closed, metrics.refused.byReason, metrics.compression.sent]) {
     t.ok(Object.isFrozen(part), JSON.stringify(part))
   }

@@ -34,12 +34,16 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
     this.#unsubscribe = bus?.subscribe(channel, bytes => this.#receive(bytes))
   }
 
-  subscribe(connection: Connection<Data>, topic: string): void {
-    this.#topics.subscribe(connection, checkTopic(topic))
+  subscribe(connection: Connection<Data>, topic: string): number {
+    return this.#topics.subscribe(connection, checkTopic(topic))
   }
 
-  unsubscribe(connection: Connection<Data>, topic: string): void {
-    this.#topics.unsubscribe(connection, checkTopic(topic))
+  unsubscribe(connection: Connection<Data>, topic: string): number {
+    return this.#topics.unsubscribe(connection, checkTopic(topic))
+  }
+
+  topicBytes(connection: Connection<Data>): number {
+    return this.#topics.bytes(connection)
   }
 
   /** The connection is over. */

@@ -1,6 +1,7 @@
 /** Messages that many connections send: encoded once for each variant, unmasked, as a server sends them. */
 import { writeFrame, writeTextFrame } from '../protocol/frame-serializer.ts'
 import type { Compressor } from '../protocol/message-codec.ts'
+import { copyOf } from '../protocol/message-memory.ts'
 import { MisuseError } from '../protocol/misuse-error.ts'
 import { FIN, Opcode, OPCODE_BITS, RSV1 } from '../protocol/opcode.ts'
 import type { Output } from '../protocol/output.ts'
@@ -8,18 +9,23 @@ import { isValidUtf8 } from '../protocol/utf8.ts'
 import type { FrameRange, SharedMessage } from '../transport/connection-setup.ts'
 
 const SLAB_SIZE = 64 * 1024
-/** A frame of up to so many bytes costs less to copy than as a piece of its own for each receiver. */
-const COPIED = 4 * 1024
+/**
+ * A frame of up to so many bytes costs less to copy than as a piece of its own for each receiver. A larger one has memory
+ * of its own, which all receivers share while it waits for some of them.
+ */
+const COPIED = 16 * 1024
+
+const NONE: FrameRange = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 
 /**
  * Writes frames one behind the other into slabs of their own, so that several broadcasts of a tick are one piece of
- * memory to each receiver. A large frame gets memory to itself.
+ * memory to each receiver.
  */
 class SharedFrameWriter implements Output {
   readonly blocked = false
   memory = Buffer.allocUnsafeSlow(SLAB_SIZE)
   #used = 0
-  #frame: FrameRange = { bytes: this.memory, start: 0, end: 0 }
+  #frame = NONE
 
   reserve(size: number): number {
     if (SLAB_SIZE - this.#used < size) {
@@ -31,6 +37,10 @@ class SharedFrameWriter implements Output {
 
   commit(size: number): void {
     const end = this.#used + size
+    if (size > COPIED) {
+      this.#frame = { bytes: copyOf(this.memory.subarray(this.#used, end)), start: 0, end: size }
+      return
+    }
     this.#frame = { bytes: this.memory, start: this.#used, end }
     this.#used = end
   }
@@ -41,8 +51,11 @@ class SharedFrameWriter implements Output {
     this.#frame = { bytes: frame, start: 0, end: frame.length }
   }
 
-  get frame(): FrameRange {
-    return this.#frame
+  /** The frame that was written last, once: only its senders keep a large one. */
+  take(): FrameRange {
+    const frame = this.#frame
+    this.#frame = NONE
+    return frame
   }
 }
 
@@ -89,7 +102,7 @@ export class SharedFrame implements SharedMessage {
     const compressed = compressor.compress(payload)
     if (compressed.length >= payload.length) return this.plain
     writeFrame(compressedWriter, FIN | RSV1 | this.opcode, compressed, undefined, true)
-    return compressedWriter.frame
+    return compressedWriter.take()
   }
 }
 
@@ -107,15 +120,19 @@ export function encodeShared(opcode: Opcode, payload: string | Uint8Array): Shar
     }
     writeFrame(plainWriter, FIN | opcode, payload, undefined, false)
   }
-  return new SharedFrame(plainWriter.frame)
+  return new SharedFrame(plainWriter.take())
 }
 
 /** A frame that another process has made: `bytes[start]` to the end. Small ones lie next to others of the tick. */
 export function sharedFrom(bytes: Buffer, start = 0): SharedFrame {
   const size = bytes.length - start
-  if (size > COPIED) return new SharedFrame({ bytes, start, end: bytes.length })
+  if (size > COPIED) {
+    // The batch that it came in should not wait with it.
+    const own = 2 * size < bytes.buffer.byteLength ? copyOf(bytes.subarray(start)) : bytes
+    return new SharedFrame({ bytes: own, start: own === bytes ? start : 0, end: own.length })
+  }
   const at = plainWriter.reserve(size)
   bytes.copy(plainWriter.memory, at, start)
   plainWriter.commit(size)
-  return new SharedFrame(plainWriter.frame)
+  return new SharedFrame(plainWriter.take())
 }

@@ -1,10 +1,9 @@
 /** `kore-ws echo`: a server that sends every message back, on every path; for trying out clients. */
-import { createServer } from 'node:http'
 import { REFUSALS } from '../handshake/refusal.ts'
 import { WebSocketServer } from '../server.ts'
 import { COMPRESSION_FLAGS, compressionOf } from './compression-flags.ts'
 import type { Flags, Values } from './flags.ts'
-import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal } from './listen.ts'
+import { createBoundedServer, listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onSignal } from './listen.ts'
 
 export const ECHO_FLAGS = {
   ...LISTEN_FLAGS,
@@ -13,7 +12,7 @@ export const ECHO_FLAGS = {
 } as const satisfies Flags
 
 export async function echo(values: Values): Promise<void> {
-  const server = createServer((_, response) => {
+  const server = createBoundedServer((_, response) => {
     const { status, headers, body } = REFUSALS.upgrade
     response.writeHead(status, { ...headers, connection: 'upgrade, close' }).end(body)
   })

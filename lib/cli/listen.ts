@@ -1,7 +1,8 @@
 /** What the commands that listen share: their flags, the port, the signals that end them. */
 import { closeSync, openSync } from 'node:fs'
-import type { Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { MAX_HEADER_LINES } from '../handshake/request.ts'
 import { UsageError, type Flags } from './flags.ts'
 
 export const LISTEN_FLAGS = {
@@ -16,6 +17,19 @@ export const MAX_MESSAGE_FLAG = {
   help: 'the most bytes of one message',
   range: [0, MAX_MESSAGE],
 } as const
+
+/** Milliseconds for a request to come whole; and between two looks for requests that take longer. */
+const REQUEST_TIME = 10_000
+const LOOK = 1000
+
+/** An HTTP server for which half-sent requests hold little: few header lines each, and not for long. */
+export function createBoundedServer(listener: RequestListener): Server {
+  const times = { headersTimeout: REQUEST_TIME, requestTimeout: REQUEST_TIME, connectionsCheckingInterval: LOOK }
+  const server = createServer(times, listener)
+  // One more than allowed, so that one too many is seen.
+  server.maxHeadersCount = MAX_HEADER_LINES + 1
+  return server
+}
 
 /** Listens and returns the address as a URL. @throws UsageError where the system won't have it */
 export async function listen(server: Server, port: number, host: string): Promise<string> {

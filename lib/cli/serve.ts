@@ -1,6 +1,5 @@
 /** `kore-ws serve`: the page with its chat and echo meter, on one worker or several. */
 import cluster from 'node:cluster'
-import { createServer } from 'node:http'
 import { clusterBus } from '../broadcast/cluster-bus.ts'
 import { startWorkers } from '../broadcast/workers.ts'
 import { CloseCode } from '../protocol/close-code.ts'
@@ -8,7 +7,7 @@ import { keepNewcomers } from '../transport/http1.ts'
 import { COMPRESSION_FLAGS, compressionOf } from './compression-flags.ts'
 import type { Flags, Values } from './flags.ts'
 import { UsageError } from './flags.ts'
-import { listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onHangup, onSignal, urlOf } from './listen.ts'
+import { createBoundedServer, listen, LISTEN_FLAGS, MAX_MESSAGE_FLAG, onHangup, onSignal, urlOf } from './listen.ts'
 import { MetricsPage } from './metrics-page.ts'
 import { pageListener } from './page.ts'
 import { attachRoutes } from './routes.ts'
@@ -53,7 +52,7 @@ export async function serve(values: Values): Promise<void> {
 /** Serves until SIGTERM, which the primary sends; other signals that reach the whole group are the primary's. */
 async function serveHere(values: Values): Promise<void> {
   const metrics = new MetricsPage(clusterBus(), cluster.worker?.id ?? 1, Number(values.workers))
-  const server = createServer(metrics.listener(pageListener()))
+  const server = createBoundedServer(metrics.listener(pageListener()))
   keepNewcomers(server)
   const closeAll = attachRoutes(server, numberOf(values['max-message']), compressionOf(values), metrics)
   for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => {})

@@ -1,6 +1,7 @@
 /** Compression with context takeover (RFC 7692, section 7.1.1): messages refer back to those before them. */
 import type { Compressor, Decompressor } from '../protocol/message-codec.ts'
 import { Violation } from '../protocol/violation.ts'
+import { inflateAtOnce } from './at-once.ts'
 import { deflatedAtOnce, INFLATED_AT_ONCE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
 import { History } from './history.ts'
 import { deflateLater, inflateLater } from './later.ts'
@@ -19,6 +20,10 @@ export class DedicatedCompressor implements Compressor {
     this.atOnceUpTo = deflatedAtOnce(settings.level)
     this.#settings = settings
     this.#engine = engine
+  }
+
+  get memory(): number {
+    return this.#deflater === undefined ? 0 : contextSize(this.#settings)
   }
 
   compress(payload: Uint8Array): Buffer {
@@ -50,6 +55,14 @@ export class DedicatedCompressor implements Compressor {
   }
 }
 
+/** What Node and zlib take for a compressor besides its tables, in bytes, rounded up. */
+const CONTEXT_COST = 88 * 1024
+
+/** Bytes of memory of a compressor: its tables are as zlib's manual says, in deflateInit2 and zconf.h. */
+function contextSize({ windowBits, memLevel }: ContextSettings): number {
+  return 2 ** (windowBits + 2) + 2 ** (memLevel + 9) + CONTEXT_COST
+}
+
 /** For one connection; all it has is what the next message may refer back to. */
 export class DedicatedDecompressor implements Decompressor {
   readonly atOnceUpTo = INFLATED_AT_ONCE
@@ -62,17 +75,27 @@ export class DedicatedDecompressor implements Decompressor {
     this.#history = new History(2 ** windowBits)
   }
 
-  decompress(bytes: Buffer, start: number, end: number, limit: number): Buffer {
-    const message = this.#engine.inflate(bytes, start, end, limit, this.#history)
-    this.#history.append(message, 0, message.length)
+  get memory(): number {
+    return this.#history.capacity
+  }
+
+  decompress(bytes: Buffer, start: number, end: number, limit: number): Buffer | undefined {
+    const message = inflateAtOnce(this.#engine, bytes, start, end, limit, this.#history)
+    if (message !== undefined) this.#history.append(message, 0, message.length)
     return message
   }
 
-  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): () => void {
-    return inflateLater(bytes, limit, this.#history, result => {
+  decompressLater(
+    bytes: Buffer,
+    limit: number,
+    done: (result: Buffer | Violation) => void,
+    grown: (bytes: number) => void
+  ): () => void {
+    const conclude = (result: Buffer | Violation): void => {
       if (!(result instanceof Violation)) this.#history.append(result, 0, result.length)
       done(result)
-    })
+    }
+    return inflateLater(bytes, limit, this.#history, conclude, grown)
   }
 
   release(): void {

@@ -1,6 +1,7 @@
 /** What codecs need of zlib: an interface, so that they are the same whichever way of calling it there is. */
 import { constants } from 'node:buffer'
 import type { History } from './history.ts'
+import type { TurnBudget } from './message-end.ts'
 
 /** The most bytes a message can have: zlib counts them in 32 bits, and there is to be room for the one too many. */
 export const MAX_MESSAGE_SIZE = Math.min(constants.MAX_LENGTH, 2 ** 32 - 1) - 1
@@ -16,7 +17,7 @@ export function deflatedAtOnce(level: number): number {
   return DEFLATED_AT_ONCE[level - 1] ?? 0
 }
 
-/** The most bytes that are inflated at once: to 8 MiB at worst, for some 2 ms; to 64 KiB in 40 µs where it is JSON. */
+/** The most bytes that are inflated at once, if what they become is little enough as well (see at-once.ts). */
 export const INFLATED_AT_ONCE = 8 * 1024
 
 /** zlib's parameters of a compressor. */
@@ -48,7 +49,15 @@ export interface Engine {
    *
    * @param limit the most bytes that it may inflate to
    * @param history what it may refer back to
-   * @throws Violation `message-too-big`, `invalid-deflate`
+   * @param turn what final blocks inside of it may take; default: as much as the message allows
+   * @throws Violation `message-too-big`, `invalid-deflate`; TurnIsOver
    */
-  inflate(bytes: Buffer, start: number, end: number, limit: number, history: History | undefined): Buffer
+  inflate(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    limit: number,
+    history: History | undefined,
+    turn?: TurnBudget
+  ): Buffer
 }

@@ -2,16 +2,13 @@
 import { OWN_MEMORY_FROM } from '../protocol/message-codec.ts'
 import { Violation, type ViolationName } from '../protocol/violation.ts'
 import { MAX_MESSAGE_SIZE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
+import { enlarged, grownSize, trimmed } from './growing.ts'
 import type { History } from './history.ts'
-import { ENDING, FinalBlocks, TAIL_SIZE } from './message-end.ts'
+import { ENDING, FinalBlocks, TAIL_SIZE, type TurnBudget } from './message-end.ts'
 import { isCalledAsExpected, openSync, type SyncStream, type Zlib } from './zlib-sync.ts'
 
 /** The smallest that zlib's streams take for the output buffer of their own, which is never used. */
 const CHUNK_SIZE = 64
-/** How much larger than expected the memory for a large message is made; and how much larger than what was full. */
-const MARGIN = 1.125
-const MIN_GROWTH = 2
-const MAX_GROWTH = 8
 
 /** The fast engine, proved on this release of Node; undefined where it does not work. */
 export function createFastEngine(zlib: Zlib): Engine | undefined {
@@ -41,8 +38,15 @@ class FastEngine implements Engine {
     return new FastDeflater(stream, takeover ? Z_SYNC_FLUSH : Z_FULL_FLUSH, this.#scratch)
   }
 
-  inflate(bytes: Buffer, start: number, end: number, limit: number, history: History | undefined): Buffer {
-    return this.#inflater.inflate(bytes, start, end, limit, history)
+  inflate(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    limit: number,
+    history: History | undefined,
+    turn?: TurnBudget
+  ): Buffer {
+    return this.#inflater.inflate(bytes, start, end, limit, history, turn)
   }
 }
 
@@ -74,7 +78,7 @@ class FastDeflater implements Deflater {
       at = payload.length - this.#stream.unreadInput
       length = output.length - this.#stream.freeOutput
       if (this.#stream.freeOutput > 0) return output.subarray(0, length - TAIL_SIZE)
-      output = grown(output, MIN_GROWTH * length)
+      output = enlarged(output, 2 * length)
     }
   }
 
@@ -105,14 +109,24 @@ class Inflater {
     this.#finish = flush.Z_FINISH
   }
 
-  inflate(bytes: Buffer, start: number, end: number, limit: number, history: History | undefined): Buffer {
+  /** As Engine.inflate. */
+  inflate(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    limit: number,
+    history: History | undefined,
+    turn: TurnBudget | undefined
+  ): Buffer {
     this.#length = 0
     this.#limit = Math.min(limit, MAX_MESSAGE_SIZE)
     try {
       this.#begin(history)
       const at = this.#feed(this.#syncFlush, bytes, start, start, end)
       const ended = at === end ? this.#feed(this.#finish, ENDING, 0, 0, ENDING.length) : 0
-      if (ended < ENDING.length) this.#goOn(bytes, start, at, end, ended, history)
+      if (ended < ENDING.length) {
+        this.#goOn(bytes, start, at, end, ended, history, new FinalBlocks(end - start, turn))
+      }
       return this.#result()
     } finally {
       this.#output = this.#scratch
@@ -120,11 +134,18 @@ class Inflater {
   }
 
   /** A stream has ended where the message has not: at bytes[at], or at ENDING[ended] if all of them have been read. */
-  #goOn(bytes: Buffer, start: number, at: number, end: number, ended: number, history: History | undefined): void {
-    const finals = new FinalBlocks(end - start)
+  #goOn(
+    bytes: Buffer,
+    start: number,
+    at: number,
+    end: number,
+    ended: number,
+    history: History | undefined,
+    finals: FinalBlocks
+  ): void {
     let from = 0
     while (ended < ENDING.length) {
-      const window = finals.next(history, [this.#output.subarray(from, this.#length)])
+      const window = finals.next(history, this.#output.subarray(from, this.#length))
       from = this.#length
       this.#begin(window)
       at = this.#feed(this.#syncFlush, bytes, start, at, end)
@@ -151,24 +172,15 @@ class Inflater {
       this.#length = this.#output.length - this.#stream.freeOutput
       if (this.#length > this.#limit) throw new Violation('message-too-big')
       if (this.#stream.freeOutput > 0) return at
-      // As if the rest were like what has been read, but never more than the limit, which the next byte would pass.
-      const expected = Math.ceil(((MARGIN * this.#length) / (at - start)) * (end - start))
-      const size = Math.max(Math.min(expected, MAX_GROWTH * this.#length), MIN_GROWTH * this.#length)
-      this.#output = grown(this.#output, Math.min(size, this.#limit + 1))
+      // Never more than the limit, which the next byte would pass.
+      const size = Math.min(grownSize(this.#length, at - start, end - start), this.#limit + 1)
+      this.#output = enlarged(this.#output, size)
     }
   }
 
   #result(): Buffer {
-    const message = this.#output.subarray(0, this.#length)
-    // What is kept should not pin much more than itself.
-    return this.#output !== this.#scratch && 2 * this.#length < this.#output.length ? Buffer.from(message) : message
+    return this.#output === this.#scratch ? this.#scratch.subarray(0, this.#length) : trimmed(this.#output, this.#length)
   }
-}
-
-function grown(full: Buffer, size: number): Buffer {
-  const larger = Buffer.allocUnsafeSlow(size)
-  full.copy(larger)
-  return larger
 }
 
 /** More than the scratch memory holds. */

@@ -17,42 +17,63 @@ export function emptyMessage(): Buffer {
   return Buffer.alloc(1)
 }
 
-/** Final blocks that any message may have. */
-const FINAL_BLOCKS = 16
-/** Bytes of a message that let it have one more. */
-const BYTES_PER_FINAL_BLOCK = 1024
+/** Bytes of window that any message may have given to zlib again: four windows, of the largest. */
+const WINDOW_BYTES = 128 * 1024
+/** Bytes of window more for each byte of the message, compressed: one window for each KiB. */
+const WINDOW_BYTES_PER_BYTE = 32
+/** What one final block counts at least: about as long takes a stream that begins without a window. */
+const LEAST_WINDOW_BYTES = 8 * 1024
+
+/** What may be done in a turn of the event loop beyond what ordinary messages need, in bytes of output or window. */
+export interface TurnBudget {
+  /** Takes so many bytes; false, and nothing is taken, where there are fewer. */
+  take(bytes: number): boolean
+}
+
+/** The message takes more than the budget of this turn: it has to be begun anew elsewhere. */
+export class TurnIsOver extends Error {
+  override readonly name = 'TurnIsOver'
+}
 
 /**
  * Goes on behind blocks with BFINAL set inside a message. They end a stream for zlib, but not the message: the next
- * block follows on the next whole byte (section 7.2.1), and may refer back as ever.
- *
- * One costs as much as some KiB of data, so there may be 16 and one more for each KiB of the message.
+ * block follows on the next whole byte (section 7.2.1), and may refer back as ever. So zlib has to be given its window
+ * again, which takes some thousand times as long as to read the final block. A message is allowed
+ * more of that the larger it is: 16 final blocks with little before them, and for each KiB one with a whole window.
  */
 export class FinalBlocks {
+  /** Bytes of window that may yet be given to zlib. */
   #left: number
+  readonly #turn: TurnBudget | undefined
   #window: History | undefined
 
-  /** @param size of the message, compressed, in bytes */
-  constructor(size: number) {
-    this.#left = FINAL_BLOCKS + Math.floor(size / BYTES_PER_FINAL_BLOCK)
+  /**
+   * @param size of the message, compressed, in bytes
+   * @param turn takes the bytes of window as well; by default the message's own allowance is all that counts
+   */
+  constructor(size: number, turn?: TurnBudget) {
+    this.#turn = turn
+    this.#left = WINDOW_BYTES + WINDOW_BYTES_PER_BYTE * size
   }
 
   /**
    * A stream has ended.
    *
    * @param history what came before this message
-   * @param outputs what this message has been inflated to since the last call
+   * @param output what this message has been inflated to since the last call
    * @returns what the next block may refer back to
-   * @throws Violation `invalid-deflate` for one too many
+   * @throws Violation `invalid-deflate` for one too many; TurnIsOver
    */
-  next(history: History | undefined, outputs: readonly Uint8Array[]): History {
-    this.#left--
-    if (this.#left < 0) throw new Violation('invalid-deflate')
+  next(history: History | undefined, output: Uint8Array): History {
     if (this.#window === undefined) {
       this.#window = new History(2 ** MAX_WINDOW_BITS)
       if (history !== undefined) this.#window.append(history.bytes, 0, history.length)
     }
-    for (const output of outputs) this.#window.append(output, 0, output.length)
+    this.#window.append(output, 0, output.length)
+    const taken = Math.max(this.#window.length, LEAST_WINDOW_BYTES)
+    this.#left -= taken
+    if (this.#left < 0) throw new Violation('invalid-deflate')
+    if (this.#turn?.take(taken) === false) throw new TurnIsOver()
     return this.#window
   }
 }

@@ -3,7 +3,7 @@ import { constants, deflateRawSync, inflateRawSync, type InflateRaw } from 'node
 import { Violation } from '../protocol/violation.ts'
 import { MAX_MESSAGE_SIZE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
 import { History } from './history.ts'
-import { ENDING, FinalBlocks, TAIL_SIZE } from './message-end.ts'
+import { ENDING, FinalBlocks, TAIL_SIZE, type TurnBudget } from './message-end.ts'
 
 /** The smallest and the largest piece that output comes in, in bytes. */
 const MIN_CHUNK_SIZE = 1024
@@ -41,9 +41,16 @@ class PortableDeflater implements Deflater {
   close(): void {}
 }
 
-function inflate(bytes: Buffer, start: number, end: number, limit: number, history: History | undefined): Buffer {
+function inflate(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  limit: number,
+  history: History | undefined,
+  turn?: TurnBudget
+): Buffer {
   const input = Buffer.concat([bytes.subarray(start, end), ENDING])
-  const finals = new FinalBlocks(end - start)
+  const finals = new FinalBlocks(end - start, turn)
   const outputs: Buffer[] = []
   let window = history
   let at = 0
@@ -54,7 +61,7 @@ function inflate(bytes: Buffer, start: number, end: number, limit: number, histo
     at += consumed
     left -= output.length
     if (at === input.length) return outputs.length === 1 ? output : Buffer.concat(outputs)
-    window = finals.next(history, [output])
+    window = finals.next(history, output)
   }
 }
 

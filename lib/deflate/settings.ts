@@ -6,7 +6,7 @@ export interface DeflateOptions {
    * 'shared', the default: no message refers back to an earlier one, in either direction, so that all connections share
    * one compressor and one decompressor and a connection needs no memory. 'dedicated': context takeover, which
    * compresses small messages that resemble each other far better, for memory of every connection that sends
-   * (about 100 KiB as `windowBits` and `memLevel` are by default) or receives (2^windowBits bytes).
+   * (about 100 KiB as `windowBits` and `memLevel` are by default) or receives (2^windowBits bytes and an eighth of that).
    */
   readonly mode?: 'shared' | 'dedicated' | undefined
   /** How hard to try: 1, fastest, to 9, smallest. Default 1. */

@@ -1,6 +1,7 @@
 /** Compression without context takeover (RFC 7692, section 7.1.1): one for all connections, with no memory for any. */
 import type { Compressor, Decompressor } from '../protocol/message-codec.ts'
 import type { Violation } from '../protocol/violation.ts'
+import { inflateAtOnce } from './at-once.ts'
 import { deflatedAtOnce, INFLATED_AT_ONCE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
 import { deflateLater, inflateLater } from './later.ts'
 import { emptyMessage } from './message-end.ts'
@@ -44,12 +45,17 @@ export class SharedDecompressor implements Decompressor {
     this.#engine = engine
   }
 
-  decompress(bytes: Buffer, start: number, end: number, limit: number): Buffer {
-    return this.#engine.inflate(bytes, start, end, limit, undefined)
+  decompress(bytes: Buffer, start: number, end: number, limit: number): Buffer | undefined {
+    return inflateAtOnce(this.#engine, bytes, start, end, limit, undefined)
   }
 
-  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): () => void {
-    return inflateLater(bytes, limit, undefined, done)
+  decompressLater(
+    bytes: Buffer,
+    limit: number,
+    done: (result: Buffer | Violation) => void,
+    grown: (bytes: number) => void
+  ): () => void {
+    return inflateLater(bytes, limit, undefined, done, grown)
   }
 
   release(): void {}

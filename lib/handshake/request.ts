@@ -5,6 +5,11 @@ import { parseExtensionList, parseTokenList, type ExtensionElement } from './gra
 import { isOriginAllowed, type OriginPolicy } from './origin.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
 
+/** The most header lines of a request: each takes far more memory than its bytes where these are few. */
+export const MAX_HEADER_LINES = 128
+/** The most subprotocols, and the most extensions and parameters, that a handshake may name, for the same reason. */
+const MAX_NAMES = 128
+
 /** What a handshake is read from; an `http.IncomingMessage` fits. */
 export interface RequestHead {
   readonly method?: string | undefined
@@ -27,7 +32,8 @@ export interface HandshakeOffer {
 }
 
 /**
- * Reads a request; a Refusal says what is wrong with it.
+ * Reads a request; a Refusal says what is wrong with it. That is so too with more than 128 header lines, subprotocols, or
+ * extensions and parameters together.
  *
  * @param maxBytes the most bytes that its line and headers may have
  */
@@ -36,7 +42,7 @@ export function readRequest(
   origins: OriginPolicy | undefined,
   maxBytes = Infinity
 ): HandshakeOffer | Refusal {
-  if (sizeOf(head) > maxBytes) return REFUSALS.headSize
+  if (isTooLarge(head, maxBytes)) return REFUSALS.headSize
   if (head.method !== 'GET') return REFUSALS.method
   const fields = pickFields(head.rawHeaders)
   if (!asksForWebSocket(head, fields)) return REFUSALS.upgrade
@@ -46,14 +52,31 @@ export function readRequest(
   if (!isKey(key)) return REFUSALS.key
   const protocols = parseTokenList(fields.protocol)
   if (protocols === undefined || !areDifferent(protocols, fields.protocol)) return REFUSALS.protocol
+  if (protocols.length > MAX_NAMES) return REFUSALS.protocol
   const extensions = parseExtensionList(fields.extensions)
   if (extensions === undefined) return REFUSALS.extensions
+  if (namesIn(extensions) > MAX_NAMES) return REFUSALS.extensions
   const [host] = fields.host
   const [origin] = fields.origin
   // Repeated, it says two things: there is no telling which page asks.
   if (fields.origin.length > 1) return REFUSALS.origin
   if (origin !== undefined && !isOriginAllowed(origins, origin, host)) return REFUSALS.origin
   return { key, host, origin, protocols, extensions }
+}
+
+/**
+ * Whether a request has more header lines than any may have, or more bytes.
+ *
+ * @param maxBytes the most bytes that its line and headers may have
+ */
+export function isTooLarge(head: RequestHead, maxBytes = Infinity): boolean {
+  return head.rawHeaders.length > 2 * MAX_HEADER_LINES || sizeOf(head) > maxBytes
+}
+
+function namesIn(extensions: readonly ExtensionElement[]): number {
+  let names = extensions.length
+  for (const { parameters } of extensions) names += parameters.length
+  return names
 }
 
 /** Bytes of a request's line and headers, each header with one space behind its colon (RFC 9112, sections 3 and 5). */

@@ -3,11 +3,14 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { isToken } from '../handshake/grammar.ts'
 import { refuse, REFUSALS, type Refusal } from '../handshake/refusal.ts'
+import { isTooLarge } from '../handshake/request.ts'
+import { requestSize } from '../limits.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
-import { PendingUpgrade, refuseUpgrade, takeOver } from '../transport/http1.ts'
+import { ownString } from '../protocol/own-string.ts'
+import { ownHead, PendingUpgrade, takeOver } from '../transport/http1.ts'
 import { config } from './config.ts'
 import { KoreConnection } from './connection.ts'
-import { admission, diagnostics, memory } from './shared.ts'
+import { admission, memory } from './shared.ts'
 
 /** A request with its connection, as Kore's handlers get it. */
 export interface KoreRequest extends IncomingMessage {
@@ -29,7 +32,7 @@ class OpenRequest {
 
   constructor(socket: Duplex, head: Buffer) {
     this.socket = socket
-    this.#head = head
+    this.#head = ownHead(head)
     // Nobody else listens until the request is answered, and an error without a listener ends the process.
     socket.on('error', ignore)
   }
@@ -40,7 +43,9 @@ class OpenRequest {
       admission.settle()
       onGone()
     }
-    this.#pending = new PendingUpgrade(this.socket, this.#head, config.limits.handshakeTime, onEnough, gone, memory)
+    const { limits } = config
+    const size = requestSize(limits)
+    this.#pending = new PendingUpgrade(this.socket, this.#head, limits.handshakeTime, onEnough, gone, memory, size)
     this.#pending.recount()
   }
 
@@ -78,7 +83,8 @@ export function http_response_header(request: IncomingMessage, name: string, val
   if (!isToken(name)) throw new MisuseError('invalid-header', `header name ${show(name)} is not a token`)
   const { headers } = openRequest(request)
   const key = name.toLowerCase()
-  headers.set(key, [...(headers.get(key) ?? []), value])
+  // A value may be cut from a longer text, and the subprotocol is kept for as long as the connection.
+  headers.set(key, [...(headers.get(key) ?? []), typeof value === 'string' ? ownString(value) : value])
 }
 
 /**
@@ -94,9 +100,8 @@ export function http_response(request: IncomingMessage, status: number, body = '
 export function answer(request: IncomingMessage, refusal: Refusal): void {
   if (!isOpen(request)) return
   const { socket } = takeRequest(request)
-  diagnostics.refused(refusal, socket)
   kore_request(request).status = refusal.status
-  refuseUpgrade(socket, refusal, config.limits.closingTime)
+  admission.refuse(socket, refusal, config.limits.closingTime)
 }
 
 /** The request's socket and what the client sent ahead; from now on it counts as answered. */
@@ -123,12 +128,12 @@ export function isOpen(request: IncomingMessage): boolean {
 }
 
 /**
- * Keeps a request whose handler takes its time: 408 if it takes too much, 503 if too many do, forgotten if the client
- * goes away.
+ * Keeps a request whose handler takes its time. Too much time is answered with 408, too many such requests with 503, and
+ * one that is larger than a handshake may be with 431. A client that goes away is forgotten.
  */
 export function keepWaiting(request: IncomingMessage): void {
   const waiting = openRequest(request)
-  const refusal = admission.wait()
+  const refusal = isTooLarge(request, config.limits.handshakeBytes) ? REFUSALS.headSize : admission.wait()
   if (refusal !== undefined) {
     answer(request, refusal)
     return

@@ -8,6 +8,6 @@ const limits = resolveLimits()
 
 export const diagnostics = new Diagnostics()
 
-/** As of a WebSocketServer with no limits given. */
-export const admission = new Admission(limits, false, diagnostics)
 export const memory = new MemoryBudget(limits.memory, diagnostics)
+/** As of a WebSocketServer with no limits given. */
+export const admission = new Admission(limits, false, diagnostics, memory)

@@ -54,8 +54,15 @@ export interface EndpointSink extends PieceSink {
    * False: `resume` hands it over and goes on.
    */
   onBusy(busy: boolean): void
+  /** More, or less, is retained: of a message that is being decompressed elsewhere. Default: not told. */
+  onRetained?(): void
   /** Something was written that had waited for another message: not from inside `receive` or a call of the caller. */
   onOutput(): void
+  /**
+   * Asked in front of each message of 64 KiB or more that has memory of its own. False: the message is kept and nothing is
+   * parsed, until `resume` hands it over. Default: true.
+   */
+  isReady?(): boolean
 }
 
 export interface EndpointOptions {
@@ -85,6 +92,9 @@ export function retainedFor(messageBytes: number): number {
   const bytes = messageBytes + Math.ceil(messageBytes / 8) + 1024
   return Number.isSafeInteger(bytes) ? bytes : Infinity
 }
+
+/** Messages of so many bytes take long to hand over: the sink is asked before. */
+const LARGE_MESSAGE = 64 * 1024
 
 /** First bytes of messages that are one frame, not compressed. */
 const WHOLE_TEXT = FIN | Opcode.text
@@ -128,8 +138,8 @@ export class Endpoint {
   #frame: FrameUnderWay | undefined
   /** The newest ping that is not answered yet, because earlier output still waits. */
   #owedPong: Buffer | undefined
-  /** A message that is being decompressed elsewhere, or was and is to be handed over. */
-  #inflating: Inflating | undefined
+  /** A message that has come and is not handed over: it is being decompressed elsewhere, or the sink was not ready. */
+  #late: LateMessage | undefined
   /** Made when a message has to wait for another. */
   #queue: SendQueue | undefined
   /** Whether our close frame counts as sent, but still waits for messages before it. */
@@ -157,7 +167,7 @@ export class Endpoint {
 
   /** Bytes that are kept of what has come: not parsed yet, of a message or ping under way, or being decompressed. */
   get retained(): number {
-    const kept = (this.#unread?.length ?? 0) + (this.#message?.memory ?? 0) + (this.#inflating?.size ?? 0)
+    const kept = (this.#unread?.length ?? 0) + (this.#message?.memory ?? 0) + (this.#late?.size ?? 0)
     return kept + (this.#frame?.control.length ?? 0) + (this.#owedPong?.length ?? 0)
   }
 
@@ -192,13 +202,15 @@ export class Endpoint {
   /** Goes on, with what came meanwhile first. Inside a call of the sink it only takes the pause back. */
   resume(): void {
     this.#paused = false
-    const inflating = this.#inflating
-    if (inflating !== undefined && inflating.result === undefined) return
-    this.halted = this.#state === EndpointState.closed
-    if (this.#receiving || this.halted) return
-    if (inflating?.result !== undefined) {
-      this.#inflating = undefined
-      this.#handOver(inflating.opcode, inflating.result)
+    const late = this.#late
+    if (late !== undefined && late.result === undefined) return
+    // Inside a call of the sink, a message may be late as well: the one that the sink is not ready for.
+    this.halted = this.#state === EndpointState.closed || late !== undefined
+    if (this.#receiving || this.#state === EndpointState.closed) return
+    if (late?.result !== undefined) {
+      this.#late = undefined
+      this.halted = false
+      this.#handOver(late, late.result)
       // The message may have paused it again, or ended it.
       if (this.halted) return
     }
@@ -301,6 +313,12 @@ export class Endpoint {
     return this.#compression?.contexts === true
   }
 
+  /** Bytes of memory that compression keeps for this connection between messages. */
+  get contextBytes(): number {
+    const { compressor, decompressor } = this.#compression ?? {}
+    return (compressor?.memory ?? 0) + (decompressor?.memory ?? 0)
+  }
+
   /** The connection is idle: what compression can give up is. */
   releaseContexts(): void {
     this.#compression?.compressor?.release()
@@ -387,7 +405,8 @@ export class Endpoint {
       const bytes = message.finish()
       frame.lastLength = bytes.length
       if (message.compressed) this.#inflate(message.opcode, bytes, 0, bytes.length)
-      else this.#sink.onMessage(message.opcode, bytes, 0, bytes.length, message.ascii, false)
+      else if (this.#isReadyFor(message.opcode, bytes, message.ascii))
+        this.#sink.onMessage(message.opcode, bytes, 0, bytes.length, message.ascii, false)
     }
   }
 
@@ -418,27 +437,43 @@ export class Endpoint {
     const { decompressor } = this.#compression as Compression
     if (end - start <= decompressor.atOnceUpTo) {
       const message = decompressor.decompress(bytes, start, end, this.#maxInflatedBytes)
-      this.#countInflated(end - start, message.length)
-      this.#deliverInflated(opcode, message)
-      return
+      if (message !== undefined) {
+        this.#countInflated(end - start, message.length)
+        if (message.length < OWN_MEMORY_FROM || this.#isReadyFor(opcode, message, undefined)) this.#deliverInflated(opcode, message)
+        return
+      }
     }
-    const inflating: Inflating = { opcode, result: undefined, size: end - start, cancel: undefined }
-    this.#inflating = inflating
+    const late: LateMessage = { opcode, result: undefined, ascii: undefined, size: end - start, cancel: undefined }
+    this.#late = late
     this.halted = true
-    inflating.cancel = decompressor.decompressLater(bytes.subarray(start, end), this.#maxInflatedBytes, result => {
-      inflating.cancel = undefined
+    const done = (result: Buffer | Violation): void => {
+      late.cancel = undefined
       if (!(result instanceof Violation)) this.#countInflated(end - start, result.length)
-      inflating.result = result
-      inflating.size = result instanceof Violation ? 0 : result.length
+      late.result = result
+      late.size = result instanceof Violation ? 0 : result.length
       this.#sink.onBusy(false)
-    })
+    }
+    const grown = (size: number): void => {
+      late.size = size
+      this.#sink.onRetained?.()
+    }
+    late.cancel = decompressor.decompressLater(bytes.subarray(start, end), this.#maxInflatedBytes, done, grown)
     this.#sink.onBusy(true)
   }
 
-  #handOver(opcode: DataOpcode, result: Buffer | Violation): void {
+  /** Whether the sink takes a message that has memory of its own; where it doesn't, the message is late. */
+  #isReadyFor(opcode: DataOpcode, bytes: Buffer, ascii: boolean | undefined): boolean {
+    if (bytes.length < LARGE_MESSAGE || this.#sink.isReady?.() !== false) return true
+    this.#late = { opcode, result: bytes, ascii, size: bytes.buffer.byteLength, cancel: undefined }
+    this.halted = true
+    return false
+  }
+
+  #handOver({ opcode, ascii }: LateMessage, result: Buffer | Violation): void {
     this.#receiving = true
     try {
-      this.#deliverInflated(opcode, result)
+      if (ascii === undefined || result instanceof Violation) this.#deliverInflated(opcode, result)
+      else this.#sink.onMessage(opcode, result, 0, result.length, ascii, false)
     } catch (error) {
       this.#caught(error)
     } finally {
@@ -541,8 +576,8 @@ export class Endpoint {
     this.#state = TRANSITIONS[this.#state][event][0]
     this.halted = true
     this.#closeWaits = false
-    this.#inflating?.cancel?.()
-    this.#unread = this.#message = this.#frame = this.#owedPong = this.#inflating = undefined
+    this.#late?.cancel?.()
+    this.#unread = this.#message = this.#frame = this.#owedPong = this.#late = undefined
     this.#queue?.drop()
     this.#compression?.compressor?.close()
     this.#compression?.decompressor.close()
@@ -636,13 +671,16 @@ export class Endpoint {
   }
 }
 
-/** A message on its way through a decompressor. */
-interface Inflating {
+/** A message that has come whole and is not handed over yet. */
+interface LateMessage {
   readonly opcode: DataOpcode
+  /** Undefined: it is being decompressed. */
   result: Buffer | Violation | undefined
+  /** As `onMessage` says it; undefined where the text is not validated yet. */
+  readonly ascii: boolean | undefined
   /** Bytes that are kept: of the message as it came, then of the result. */
   size: number
-  /** Where it is under way: what nobody waits for is not done for anybody. */
+  /** Of a message that is being decompressed: cancelled work is not run. */
   cancel: (() => void) | undefined
 }
 

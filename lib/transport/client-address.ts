@@ -4,6 +4,7 @@ import { BlockList, isIP, type Socket } from 'node:net'
 import { forwardedAddress } from '../handshake/forwarded.ts'
 import { isToken } from '../handshake/grammar.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { ownString } from '../protocol/own-string.ts'
 
 export interface TrustProxyOptions {
   /** The header with the client's address: `x-forwarded-for`, `forwarded`, or another list of addresses. */
@@ -60,7 +61,9 @@ export class TrustedProxies {
     if (!trusted) return peer
     const isProxy = (address: string): boolean | undefined =>
       isIP(address) === 0 ? undefined : contains(this.#networks, address)
-    return forwardedAddress(rawHeaders, this.#header, peer ?? '', isProxy) || undefined
+    const address = forwardedAddress(rawHeaders, this.#header, peer ?? '', isProxy)
+    // It is cut from a header, and kept for as long as the connection.
+    return address === peer ? peer : ownString(address) || undefined
   }
 }
 

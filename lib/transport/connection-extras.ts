@@ -1,4 +1,5 @@
 /** What a connection has only in some states, or with some settings, and so made only for those: an idle one has none. */
+import type { KeptAccount } from './kept-account.ts'
 import type { MessageStreams } from './message-streams.ts'
 
 export class ConnectionExtras {
@@ -15,4 +16,8 @@ export class ConnectionExtras {
   reader: MessageStreams | 'nobody' | undefined
   /** Those who send streams, or wait for their turn to: told where nothing can be sent any more. */
   endListeners: Set<(error: Error) => void> | undefined
+  /** Bytes of memory that its topics count with. */
+  topicBytes = 0
+  /** What waits for a loop. */
+  waiting: KeptAccount | undefined
 }

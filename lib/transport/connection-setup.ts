@@ -28,8 +28,12 @@ export interface ConnectionHandlers<Connection> {
 
 /** Topics and whoever serves them. */
 export interface TopicHub<Connection> {
-  subscribe(connection: Connection, topic: string): void
-  unsubscribe(connection: Connection, topic: string): void
+  /** Returns how many topics the connection has now. */
+  subscribe(connection: Connection, topic: string): number
+  /** Returns how many topics the connection has now. */
+  unsubscribe(connection: Connection, topic: string): number
+  /** Bytes of memory that the connection's topics count with. */
+  topicBytes(connection: Connection): number
   publish(topic: string, data: Payload, options: PublishOptions, except: Connection | undefined): number
 }
 

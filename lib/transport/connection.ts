@@ -25,13 +25,15 @@ import type {
 } from './connection-setup.ts'
 import { coarseNow, Deadline } from './deadlines.ts'
 import { forgetContexts, watchContexts } from './idle-contexts.ts'
-import { toMessage, type Message } from './message.ts'
-import { MessageIterator } from './message-iterator.ts'
+import { CALLBACK_COST, clearWith, KeptAccount } from './kept-account.ts'
+import { memoryOf, toMessage } from './message.ts'
+import { MessageIterator, type Waiting } from './message-iterator.ts'
 import { MessageStreams } from './message-streams.ts'
-import { closedError, HIGH_WATER, isClosedError, Outbox } from './outbox.ts'
+import { closedError, isClosedError } from './closed-error.ts'
+import { HIGH_WATER, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { GRANULARITY } from './memory-budget.ts'
-import { isTurnOver, readOnInTurn } from './read-turns.ts'
+import { beginReading, endReading, isTimeUp, isTurnOver, waitForTurn } from './read-turns.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
@@ -39,21 +41,28 @@ import { isSystemSocket } from './system-socket.ts'
 import { isThenable } from './thenable.ts'
 import { countMessageMemory } from './young-garbage.ts'
 
+/** Messages whose callback has not settled, and the bytes of memory that they take. */
+interface PendingMessages {
+  count: number
+  bytes: number
+  readonly account: KeptAccount
+}
+
 const connectionOf = Symbol('kore-ws connection')
 type Attached = Duplex & { [connectionOf]: Connection<unknown> }
 
 /** Who holds back reading. */
-const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16, memory: 32, gate: 64 } as const
+const HOLD = { user: 1, iterator: 2, inflating: 4, pending: 8, slow: 16, memory: 32, gate: 64, turn: 128 } as const
 /** Those that end by themselves. */
-const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow | HOLD.gate
+const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow | HOLD.gate | HOLD.turn
 /** Those that nobody has to end: once closing, what still comes is thrown away instead, for the peer's answer is behind it. */
 const LASTING_HOLDS = HOLD.user | HOLD.memory
 
 /**
  * What a connection is doing: reading; taking nothing more but the peer's close frame; waiting for the arena to be proved;
- * keeping messages for whoever pulls, also between loops.
+ * keeping messages for whoever pulls, also between loops; left by its peer, with input that has not been handed over.
  */
-const IS = { reading: 1, muted: 2, awaitingArena: 4, pulled: 8 } as const
+const IS = { reading: 1, muted: 2, awaitingArena: 4, pulled: 8, ended: 16 } as const
 
 /** Limits that a Violation tells of. */
 const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
@@ -61,8 +70,8 @@ const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
   'too-much-retained': 'retainedBytes',
 }
 
-/** A read of so many bytes is likely to have more behind it. */
-const FULL_READ = 64 * 1024
+/** A read of fewer bytes causes too little work to wait for a turn, and may be all that a quiet peer says. */
+const WAITS_FROM = 4 * 1024
 
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
@@ -88,7 +97,7 @@ export class Connection<Data = unknown> {
   #is = 0
   #holds = 0
   /** Messages whose callback has not settled. */
-  #pending: { count: number; bytes: number } | undefined
+  #pending: PendingMessages | undefined
   /** Made when one of its counts is needed. */
   #counts: ConnectionCounts | undefined
   #extras: ConnectionExtras | undefined
@@ -302,13 +311,30 @@ export class Connection<Data = unknown> {
     return this.readyState === 'closed' ? Promise.reject(closedError()) : this.#outbox.drained()
   }
 
-  /** Takes part in a topic: gets what `publish` sends to it. */
+  /**
+   * Takes part in a topic: gets what `publish` sends to it. One topic more than `limits.topics` closes the connection with
+   * 1008. Without effect once the connection is no longer open.
+   *
+   * @param topic a name of at most 255 characters
+   * @throws MisuseError `invalid-argument` for another name
+   */
   subscribe(topic: string): void {
-    if (this.readyState === 'open') this.#terms.hub?.subscribe(this, topic)
+    const { hub, limits, diagnostics } = this.#terms
+    if (hub === undefined || this.readyState !== 'open') return
+    const count = hub.subscribe(this, topic)
+    this.#extra.topicBytes = hub.topicBytes(this)
+    this.#noteHeld()
+    if (count <= limits.topics) return
+    diagnostics?.limitReached('topics', this)
+    this.fail(CloseCode.policyViolation, 'more topics than the limit')
+    this.#outbox.queueFlush()
   }
 
   unsubscribe(topic: string): void {
-    this.#terms.hub?.unsubscribe(this, topic)
+    const { hub } = this.#terms
+    if (hub === undefined) return
+    hub.unsubscribe(this, topic)
+    this.#extra.topicBytes = hub.topicBytes(this)
   }
 
   /** Sends to everybody who takes part in the topic, but not to this connection. Returns to how many of this process. */
@@ -450,22 +476,25 @@ export class Connection<Data = unknown> {
     if ((this.#is & IS.muted) !== 0) return
     const handlers = this.#terms.handlers
     try {
-      let result: unknown
       if (handlers.rawMessage !== undefined) {
-        result = handlers.rawMessage(this, opcode, bytes, start, end)
+        const result = handlers.rawMessage(this, opcode, bytes, start, end)
+        if (result !== undefined) this.#followMessage(result, end - start)
       } else if (this.#iterator instanceof MessageIterator) {
-        this.#iterator.push(toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes)))
+        const message = toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes))
+        this.#iterator.push(message, memoryOf(message, ascii))
       } else if (this.#iterator !== undefined) {
         this.#iterator.push(opcode, bytes, start, end)
         this.#iterator.endMessage(opcode)
       } else if (handlers.message !== undefined) {
-        result = handlers.message(this, toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes)))
+        const message = toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes))
+        const result = handlers.message(this, message)
+        if (result !== undefined) this.#followMessage(result, memoryOf(message, ascii))
       }
-      if (result !== undefined) this.#followMessage(result, end - start)
     } catch (error) {
       this.#callbackFailed(error)
     }
     if (this.#terms.gate?.closed === true) this.#waitAtGate()
+    if (isTimeUp(end - start)) this.#waitForTurn()
   }
 
   /** @internal */
@@ -481,6 +510,7 @@ export class Connection<Data = unknown> {
     if (reader !== 'nobody' && (this.#is & IS.muted) === 0) reader.endMessage(opcode)
     this.#extra.reader = undefined
     if (this.#terms.gate?.closed === true) this.#waitAtGate()
+    if (isTimeUp(0)) this.#waitForTurn()
   }
 
   #readerOfMessage(): MessageStreams | 'nobody' {
@@ -492,13 +522,28 @@ export class Connection<Data = unknown> {
   /** @internal */
   onBusy(busy: boolean): void {
     if (busy) {
+      this.#watch()
       this.#holds |= HOLD.inflating
       if ((this.#is & IS.reading) === 0) this.#transport.pause()
     } else {
       this.#holds &= ~HOLD.inflating
+      if (this.#holds === 0) this.#unwatch()
       this.#noteHeld()
-      this.#goOn()
+      if (isTurnOver()) this.#waitForTurn()
+      else this.#goOn()
     }
+  }
+
+  /** @internal */
+  onRetained(): void {
+    this.#noteHeld()
+  }
+
+  /** @internal A large message is complete: it waits where the time for reading is over. */
+  isReady(): boolean {
+    if (!isTurnOver()) return true
+    this.#waitForTurn()
+    return false
   }
 
   /** @internal */
@@ -576,6 +621,8 @@ export class Connection<Data = unknown> {
     if (limit !== undefined) this.#terms.diagnostics?.limitReached(limit, this)
     this.#terms.diagnostics?.connectionClosed(this, code, why)
     if (violation !== undefined) this.#failed(violation)
+    // Before its end is told, a server takes it out of its topics.
+    this.#extra.topicBytes = 0
     this.#guard(this.#terms.handlers.close, code, why)
     this.#outbox.end()
     if (!this.#transport.destroyed) this.#endTransport()
@@ -634,6 +681,11 @@ export class Connection<Data = unknown> {
   }
 
   /** @internal */
+  resized(): void {
+    this.#noteHeld()
+  }
+
+  /** @internal */
   left(): void {
     if (this.readyState === 'closing' && this.#wouldLast(this.#holds)) this.#mute()
   }
@@ -649,10 +701,10 @@ export class Connection<Data = unknown> {
   }
 
   /** Messages wait again, and these are the first. */
-  #waitForLoop(messages: readonly Message[]): void {
+  #waitForLoop(messages: readonly Waiting[]): void {
     const iterator = new MessageIterator(this, true)
     this.#iterator = iterator
-    for (const message of messages) iterator.push(message)
+    for (const { message, size } of messages) iterator.push(message, size)
     if (this.closed !== undefined) iterator.end()
     void iterator.return()
   }
@@ -668,6 +720,11 @@ export class Connection<Data = unknown> {
     this.#noteHeld()
   }
 
+  /** @internal */
+  get connection(): this {
+    return this
+  }
+
   /** @internal Tells the server's budget of memory what is held, where that has changed. */
   recount(): void {
     const { memory } = this.#terms
@@ -679,24 +736,38 @@ export class Connection<Data = unknown> {
     memory.report(this, before, held)
   }
 
+  /** Bytes that are free again when the connection is dropped. */
   get #holding(): number {
-    const read = this.#endpoint.retained + (this.#iterator?.size ?? 0) + (this.#pending?.bytes ?? 0)
     // What is not read may wait in a stream that reads ahead, such as TLS.
-    return read + this.#outbox.held + (this.#holds === 0 ? 0 : this.#transport.readableLength)
+    const read = this.#endpoint.retained + (this.#holds === 0 ? 0 : this.#transport.readableLength)
+    const contexts = this.#endpoint.hasContexts ? this.#endpoint.contextBytes : 0
+    return read + contexts + this.#outbox.held + (this.#extras?.topicBytes ?? 0)
   }
 
   /**
-   * As `recount`; but that less is held can wait for the next turn of the heartbeat, or until the budget asks. What goes up
-   * and down with every read would cost a quarter of the throughput at 16 KiB (Node 20).
+   * As `recount`; but that less is held can wait for the next turn of the heartbeat, or until the budget asks: the bytes of
+   * a message under way go up and down with every read.
    */
   #noteHeld(): void {
+    if (this.#iterator !== undefined || this.#extras?.waiting !== undefined) this.#noteWaiting()
     const held = this.#holding
     if (held > this.#held || (held < this.#held && this.#terms.memory?.isTight === true)) this.recount()
+  }
+
+  /** Messages that wait for a loop are the application's: they are counted behind the end too, until they are taken. */
+  #noteWaiting(): void {
+    const extras = this.#extra
+    extras.waiting ??= new KeptAccount(this.#terms.memory)
+    extras.waiting.bytes = this.#iterator?.size ?? 0
   }
 
   /** @internal The server holds too much. */
   stopReading(): void {
     if (this.readyState === 'open') this.#hold(HOLD.memory)
+    if (!this.#endpoint.hasContexts) return
+    // A context may be given up at any time: the next message begins another. That may be all that it holds.
+    this.#endpoint.releaseContexts()
+    this.recount()
   }
 
   /** @internal */
@@ -753,6 +824,11 @@ export class Connection<Data = unknown> {
 
   /** The peer ended its side; without a closing handshake nothing more can come of it. */
   #ended(): void {
+    // Not every stream keeps its end to itself while it is paused. What has come before goes first.
+    if ((this.#holds & PASSING_HOLDS) !== 0) {
+      this.#is |= IS.ended
+      return
+    }
     const transport = this.#transport
     this.#outbox.flush()
     // A system's socket that has nothing to send is simply closed: to shut it down first takes 8 % of a handshake (Node 20).
@@ -766,41 +842,63 @@ export class Connection<Data = unknown> {
   #gone(): void {
     this.#deadline?.clear()
     this.#endpoint.transportEnded()
+    this.#outbox.discard()
+    this.#unwatch()
     this.#terms.memory?.report(this, Math.max(0, this.#held), 0)
     this.#held = -1
+    this.#leaveKept()
     this.#terms.handlers.gone(this)
   }
 
+  /** The application's part is counted on, by what holds it: until it is let go, or collected. */
+  #leaveKept(): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    if (pending !== undefined) clearWith(pending, pending.account)
+    const waiting = this.#extras?.waiting
+    if (waiting !== undefined && this.#iterator !== undefined) clearWith(this.#iterator, waiting)
+  }
+
   #receive(chunk: Buffer, length: number): void {
-    const began = length < FULL_READ ? 0 : performance.now()
     this.#activeAt = coarseNow()
     if (this.#terms.diagnostics !== undefined) this.#terms.diagnostics.bytesReceived += length
     this.#silence = 0
     // What others have published counts as well: this read is kept as it is.
     if (this.#terms.gate?.closed === true) this.#waitAtGate()
+    if (length >= GRANULARITY && this.#terms.memory?.isFull === true) this.#refuseInput()
+    // Held back, the read is kept as it is.
+    if (length >= WAITS_FROM && isTurnOver()) this.#waitForTurn()
+    beginReading()
     this.#is |= IS.reading
     this.#outbox.cork()
     this.#endpoint.receive(chunk, 0, length)
     this.#is &= ~IS.reading
     this.#outbox.uncork()
+    endReading()
     if (this.#holds !== 0) this.#transport.pause()
-    else if (began !== 0 && isTurnOver(performance.now() - began)) this.#letOthersRead()
+    // There may be more to read at once: libuv reads up to 32 times before it looks at other sockets.
+    else if (length >= WAITS_FROM && isTurnOver()) this.#waitForTurn()
   }
 
-  /**
-   * libuv reads up to 32 times before it looks at other sockets, and then at all the others that flood as well: whoever
-   * sends little would wait for them all.
-   */
-  #letOthersRead(): void {
-    this.#transport.pause()
-    readOnInTurn(this)
+  /** The application keeps as many bytes as all may hold: it might keep more input as well. */
+  #refuseInput(): void {
+    if (this.readyState !== 'open') return
+    this.#terms.diagnostics?.limitReached('memory', this)
+    this.fail(CloseCode.tryAgainLater, 'memory')
+    this.#outbox.queueFlush()
+  }
+
+  #waitForTurn(): void {
+    if ((this.#holds & HOLD.turn) !== 0) return
+    this.#hold(HOLD.turn)
+    if ((this.#holds & HOLD.turn) !== 0) waitForTurn(this)
   }
 
   /** @internal */
-  readOn(): boolean {
-    if (this.#holds !== 0 || this.#transport.destroyed) return false
-    this.#transport.resume()
-    return true
+  takeTurn(): void {
+    this.#holds &= ~HOLD.turn
+    if (this.#holds === 0) this.#unwatch()
+    if (this.#lost === '') this.#goOn()
   }
 
   #send(opcode: DataOpcode, payload: string | Uint8Array, lent: boolean, compress: boolean | undefined): boolean {
@@ -894,26 +992,35 @@ export class Connection<Data = unknown> {
     Promise.resolve(result).then(undefined, error => this.#callbackFailed(error))
   }
 
-  /** As `#follow`; while too many of these promises are pending, or for messages of too many bytes, nothing is read. */
+  /**
+   * As `#follow`; while too many of these promises are pending, or for messages of too many bytes, nothing is read.
+   *
+   * @param size bytes of memory that the message takes
+   */
   #followMessage(result: unknown, size: number): void {
     if (!isThenable(result)) return
     const { pendingMessages, retainedBytes } = this.#terms.limits
-    const pending = (this.#pending ??= { count: 0, bytes: 0 })
-    pending.count++
-    pending.bytes += size
+    const pending = (this.#pending ??= { count: 0, bytes: 0, account: new KeptAccount(this.#terms.memory) })
+    const settle = (change: 1 | -1): void => {
+      pending.count += change
+      pending.bytes += change * size
+      pending.account.bytes += change * (size + CALLBACK_COST)
+    }
+    settle(1)
     if (pending.count >= pendingMessages || pending.bytes >= retainedBytes) {
       this.#terms.diagnostics?.limitReached('pendingMessages', this)
       this.#hold(HOLD.pending)
     }
     const done = (): void => {
-      pending.count--
-      pending.bytes -= size
+      settle(-1)
       const few = pending.count < pendingMessages && pending.bytes < retainedBytes
       if (few || pending.count === 0) this.#release(HOLD.pending)
-      this.#noteHeld()
     }
     // One that rejects ends the connection, and all holds with it.
-    Promise.resolve(result).then(done, error => this.#callbackFailed(error))
+    Promise.resolve(result).then(done, error => {
+      settle(-1)
+      this.#callbackFailed(error)
+    })
   }
 
   #callbackFailed(error: unknown): void {
@@ -949,6 +1056,7 @@ export class Connection<Data = unknown> {
       this.#mute()
       return
     }
+    this.#watch()
     this.#holds |= who
     this.#endpoint.pause()
     if ((this.#is & IS.reading) === 0) this.#transport.pause()
@@ -959,19 +1067,33 @@ export class Connection<Data = unknown> {
     if (this.#holds === 0 || this.#lost !== '') return
     this.#holds &= ~who
     if (this.#holds !== 0) return
+    this.#unwatch()
     if ((this.#is & IS.reading) !== 0) this.#endpoint.resume()
     else process.nextTick(Connection.#goOnWith, this)
+  }
+
+  /** Reading stops now, unless it has already: a stream that is no socket of the system reads ahead meanwhile. */
+  #watch(): void {
+    if (this.#holds === 0 && !isSystemSocket(this.#transport)) this.#terms.memory?.watch(this)
+  }
+
+  #unwatch(): void {
+    if (!isSystemSocket(this.#transport)) this.#terms.memory?.unwatch(this)
   }
 
   /** Reads on after a pause: first what was read before it. */
   #goOn(): void {
     if (this.#holds !== 0 || this.#transport.destroyed) return
+    beginReading()
     this.#is |= IS.reading
     this.#outbox.cork()
     this.#endpoint.resume()
     this.#is &= ~IS.reading
     this.#outbox.uncork()
-    if (this.#holds === 0) this.#transport.resume()
+    endReading()
+    if (this.#holds !== 0) return
+    if ((this.#is & IS.ended) !== 0) this.#ended()
+    else this.#transport.resume()
   }
 
   /** @param delay milliseconds; Infinity takes the deadline back */
@@ -1003,8 +1125,9 @@ export class Connection<Data = unknown> {
   #endTransport(): void {
     this.#setDeadline(this.#closingTime)
     this.#outbox.flushLast()
-    if (this.#terms.role === 'server') this.#transport.end()
+    if (this.#terms.role === 'server' || (this.#is & IS.ended) !== 0) this.#transport.end()
     this.#holds = 0
+    this.#unwatch()
     this.#transport.resume()
   }
 
@@ -1044,6 +1167,8 @@ export class Connection<Data = unknown> {
   }
 
   static #goOnWith(connection: Connection<unknown>): void {
-    connection.#goOn()
+    // Promises of callbacks settle one after another in one turn.
+    if (isTurnOver()) connection.#waitForTurn()
+    else connection.#goOn()
   }
 }

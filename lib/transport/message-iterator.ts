@@ -1,7 +1,7 @@
 /** Messages pulled with `for await`: while nobody takes them, the peer is slowed down instead of being buffered. */
 import type { Message } from './message.ts'
 
-/** Messages that were read together may wait here, up to so many, or so many bytes or characters of them. */
+/** Messages that were read together may wait here, up to so many, or so many bytes of memory of them. */
 const MAX_WAITING = 16
 const MAX_WAITING_SIZE = 64 * 1024
 
@@ -11,15 +11,25 @@ export interface MessageSource {
   release(): void
   /** The loop of a lasting iterator was left. */
   left(): void
+  /** What the iterator holds has changed. */
+  resized(): void
   /** This iterator wants no more; what another one reads by now stays with that one. */
   detach(iterator: object): void
+}
+
+/** A message that waits, and the bytes of memory that it takes. */
+export interface Waiting {
+  readonly message: Message
+  readonly size: number
 }
 
 export class MessageIterator implements AsyncIterableIterator<Message> {
   readonly #source: MessageSource
   readonly #lasting: boolean
-  #waiting: Message[] = []
-  #waitingSize = 0
+  #waiting: Waiting[] = []
+  #size = 0
+  /** Bytes of memory of the message that was taken last: the loop has it until it asks for the next. */
+  #taken = 0
   #takers: ((result: IteratorResult<Message, undefined>) => void)[] = []
   #ended = false
   #looping = false
@@ -34,9 +44,9 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     return this
   }
 
-  /** Bytes or characters of the messages that wait. */
+  /** Bytes of memory of the messages that wait, and of the one that a loop is at. */
   get size(): number {
-    return this.#waitingSize
+    return this.#size + this.#taken
   }
 
   /** Whether nobody is in a loop of a lasting one, so that what waits may do so for ever. */
@@ -44,15 +54,17 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     return this.#lasting && !this.#looping
   }
 
-  push(message: Message): void {
+  /** @param size bytes of memory that the message takes */
+  push(message: Message, size: number): void {
     const taker = this.#takers.shift()
     if (taker !== undefined) {
+      this.#taken = size
       taker({ done: false, value: message })
       return
     }
-    this.#waiting.push(message)
-    this.#waitingSize += message.length
-    if (this.#waiting.length >= MAX_WAITING || this.#waitingSize >= MAX_WAITING_SIZE) this.#source.hold()
+    this.#waiting.push({ message, size })
+    this.#size += size
+    if (this.#waiting.length >= MAX_WAITING || this.#size >= MAX_WAITING_SIZE) this.#source.hold()
   }
 
   /** As if it was being asked already: somebody will. */
@@ -62,12 +74,12 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
   }
 
   /** Ends a lasting one in favour of another reader, who gets what waits; undefined where somebody is in a loop. */
-  handOver(): Message[] | undefined {
+  handOver(): Waiting[] | undefined {
     const over = this.#ended && this.#waiting.length === 0
     if (!this.#lasting || (this.#looping && !over)) return undefined
     const waiting = this.#waiting
     this.#waiting = []
-    this.#waitingSize = 0
+    this.#size = 0
     this.end()
     return waiting
   }
@@ -80,12 +92,16 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
 
   next(): Promise<IteratorResult<Message, undefined>> {
     this.#looping = true
-    const message = this.#waiting.shift()
-    if (message !== undefined) {
-      this.#waitingSize -= message.length
+    const before = this.size
+    this.#taken = 0
+    const next = this.#waiting.shift()
+    if (next !== undefined) {
+      this.#size -= next.size
+      this.#taken = next.size
       if (this.#waiting.length === 0) this.#source.release()
-      return Promise.resolve({ done: false, value: message })
+      return Promise.resolve({ done: false, value: next.message })
     }
+    if (before > 0) this.#source.resized()
     if (this.#ended) return Promise.resolve({ done: true, value: undefined })
     return new Promise(resolve => this.#takers.push(resolve))
   }
@@ -95,13 +111,15 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
    * lasting iterator they stay for the next loop.
    */
   return(): Promise<IteratorResult<Message, undefined>> {
+    this.#taken = 0
     if (this.#lasting) {
       this.#looping = false
+      this.#source.resized()
       this.#sendAway()
       this.#source.left()
     } else {
       this.#waiting = []
-      this.#waitingSize = 0
+      this.#size = 0
       this.end()
       this.#source.detach(this)
     }

@@ -1,9 +1,9 @@
 /** Messages that are read while they come: each an async iterable of its pieces, with no more kept than one read. */
 import { StringDecoder } from 'node:string_decoder'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
-import type { Message } from './message.ts'
-import type { MessageSource } from './message-iterator.ts'
-import { closedError } from './outbox.ts'
+import { memoryOf, type Message } from './message.ts'
+import type { MessageSource, Waiting } from './message-iterator.ts'
+import { closedError } from './closed-error.ts'
 import { countMessageMemory } from './young-garbage.ts'
 
 type Taker<Value> = {
@@ -18,6 +18,8 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   readonly #source: MessageSource
   readonly #decoder: StringDecoder | undefined
   #pieces: Message[] = []
+  /** Bytes of memory of the piece that was taken last. */
+  #takenSize = 0
   #takers: Taker<Message>[] = []
   #state: 'coming' | 'complete' | 'cut' | 'unwanted' = 'coming'
 
@@ -40,14 +42,16 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     return this
   }
 
-  /** @internal Bytes or characters of the pieces that wait. */
+  /** @internal Bytes of memory of the pieces that wait, and of the one that a loop is at. */
   get size(): number {
-    return this.#pieces.reduce((sum, piece) => sum + piece.length, 0)
+    return this.#pieces.reduce((sum, piece) => sum + memoryOf(piece, false), this.#takenSize)
   }
 
   /** The next piece. Rejects with an Error of code `connection-closed` where the message will not be complete. */
   next(): Promise<IteratorResult<Message, undefined>> {
     const piece = this.#pieces.shift()
+    this.#takenSize = piece === undefined ? 0 : memoryOf(piece, false)
+    this.#source.resized()
     if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
     if (this.#state === 'cut') return Promise.reject(closedError())
     if (this.#state !== 'coming') return Promise.resolve(DONE)
@@ -60,6 +64,8 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   /** The rest of the message is thrown away as it comes. */
   return(): Promise<IteratorResult<Message, undefined>> {
     this.#pieces = []
+    this.#takenSize = 0
+    this.#source.resized()
     if (this.#state === 'coming') {
       this.#state = 'unwanted'
       this.#settleTakers(true)
@@ -76,8 +82,12 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     // Only the beginning of a character.
     if (piece.length === 0) return
     const taker = this.#takers.shift()
-    if (taker === undefined) this.#pieces.push(piece)
-    else taker.resolve({ done: false, value: piece })
+    if (taker === undefined) {
+      this.#pieces.push(piece)
+    } else {
+      this.#takenSize = memoryOf(piece, false)
+      taker.resolve({ done: false, value: piece })
+    }
     this.#source.hold()
   }
 
@@ -100,7 +110,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
 export class MessageStreams implements AsyncIterableIterator<MessageStream> {
   readonly #source: MessageSource
   /** Whole messages that had come before, and are next. */
-  #whole: Message[]
+  #whole: Waiting[]
   /** The message whose pieces come now. */
   #current: MessageStream | undefined
   /** The last one that was handed over. */
@@ -110,7 +120,7 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
   #ended = false
 
   /** @internal */
-  constructor(source: MessageSource, whole: Message[] = []) {
+  constructor(source: MessageSource, whole: Waiting[] = []) {
     this.#source = source
     this.#whole = whole
   }
@@ -119,14 +129,14 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
     return this
   }
 
-  /** @internal Of what waits, bytes or characters. */
+  /** @internal Bytes of memory of all that waits. */
   get size(): number {
-    const waiting = [...this.#whole.map(message => message.length), ...this.#waiting.map(message => message.size)]
+    const waiting = [...this.#whole, ...this.#waiting].map(({ size }) => size)
     return waiting.reduce((sum, size) => sum + size, this.#taken?.size ?? 0)
   }
 
   /** @internal The messages that had come before and that nobody has taken. */
-  takeWhole(): Message[] {
+  takeWhole(): Waiting[] {
     const whole = this.#whole
     this.#whole = []
     return whole
@@ -136,7 +146,7 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
   async next(): Promise<IteratorResult<MessageStream, undefined>> {
     await this.#taken?.return()
     const whole = this.#whole.shift()
-    const message = whole === undefined ? this.#waiting.shift() : MessageStream.of(whole, this.#source)
+    const message = whole === undefined ? this.#waiting.shift() : MessageStream.of(whole.message, this.#source)
     if (message !== undefined) {
       this.#taken = message
       return { done: false, value: message }

@@ -34,5 +34,45 @@ export function toMessage(
   const view = bytes.subarray(start, end)
   // A view that is most of its memory may keep it: a copy would save less than it costs.
   if (own && 2 * (end - start) > bytes.buffer.byteLength) return view
-  return end - start < LARGE ? Buffer.from(view) : copyOf(view)
+  return copyOfMessage(view)
 }
+
+/** Bytes of memory that a message takes: V8 keeps two for a character, unless all of the text are Latin-1. */
+export function memoryOf(message: Message, ascii: boolean): number {
+  return typeof message === 'string' && !ascii ? 2 * message.length : message.length
+}
+
+/**
+ * A copy that pins no more than a few times its own size while the application keeps it: Node's pool would be pinned
+ * whole. Copies of up to 256 bytes share 1 KiB; a larger one shares its memory with one other at most.
+ */
+function copyOfMessage(view: Buffer): Buffer {
+  const size = view.length
+  if (size >= LARGE) return copyOf(view)
+  if (size <= ON_HEAP) {
+    const copy = Buffer.allocUnsafeSlow(size)
+    copy.set(view)
+    return copy
+  }
+  const pool = size <= SMALL ? smallMessages : messages
+  const poolSize = Math.max(POOL_SIZE, 2 * size)
+  if (pool.memory.length - pool.used < size || pool.memory.length > poolSize) {
+    pool.memory = Buffer.allocUnsafeSlow(poolSize)
+    pool.used = 0
+  }
+  const start = pool.used
+  const copy = pool.memory.subarray(start, start + size)
+  copy.set(view)
+  // Views of other types begin at a multiple of up to 8 bytes.
+  pool.used = (start + size + 7) & ~7
+  return copy
+}
+
+/** V8 keeps the bytes of such a Buffer beside the object itself, which costs no more than a view of a pool. */
+const ON_HEAP = 64
+const POOL_SIZE = 1024
+/** Up to so many bytes a message comes from memory that larger ones never share. */
+const SMALL = POOL_SIZE / 4
+
+const smallMessages = { memory: Buffer.alloc(0), used: 0 }
+const messages = { memory: Buffer.alloc(0), used: 0 }

@@ -2,35 +2,22 @@
 import type { Duplex } from 'node:stream'
 import type { EndpointOutput } from '../protocol/output.ts'
 import { Backlog } from './backlog.ts'
+import { closedError } from './closed-error.ts'
 import { flushAtEndOfTick, type Flushable } from './flush-queue.ts'
 import { Delays } from './outbox-delays.ts'
+import type { OutboxOwner } from './outbox-owner.ts'
 import { gather, ownMemory } from './pieces.ts'
+import { mayPin, pin, unpin, type Writer } from './pinned-memory.ts'
+import { reserveInSlab, slab } from './slab.ts'
 import { isSystemSocket } from './system-socket.ts'
 
 /** From this many queued bytes on, a sender is asked to wait. */
 export const HIGH_WATER = 64 * 1024
 
-/**
- * Frames of all connections are written into slabs of this many bytes, one after the other: what is written at once, at
- * `HIGH_WATER`, and the frame that passes it.
- */
-const SLAB_SIZE = 128 * 1024
 /** What a piece that waits takes of memory besides its bytes, at most: 411 bytes for a write to a socket (Node 20). */
 const PIECE_COST = 512
 /** From so many on they are looked at, though they may have few bytes. */
 const MANY_PIECES = HIGH_WATER / PIECE_COST
-
-/** What an Outbox calls. */
-export interface OutboxOwner {
-  /** So many bytes are being written now. */
-  onFlush(size: number): void
-  /** What is queued may have changed. */
-  onQueueChanged(): void
-  /** The transport takes more than it did: answers that waited may go. */
-  onUnblocked(): void
-  /** A sender that was asked to wait may go on. */
-  onDrain(): void
-}
 
 /**
  * Bits of one field, for an idle connection has 8 bytes for each field:
@@ -39,13 +26,11 @@ export interface OutboxOwner {
  * - flushQueued: the end of this tick flushes
  * - drainWanted: somebody was asked to wait
  * - drainQueued: they will be told, where the transport will not tell
+ * - pins: a write that was not taken at once pins memory that others share
  */
-const IS = { copiesOnWrite: 1, corked: 2, flushQueued: 4, drainWanted: 8, drainQueued: 16 } as const
+const IS = { copiesOnWrite: 1, corked: 2, flushQueued: 4, drainWanted: 8, drainQueued: 16, pins: 32 } as const
 
-let slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
-let slabUsed = 0
-
-export class Outbox implements EndpointOutput, Flushable {
+export class Outbox implements EndpointOutput, Flushable, Writer {
   /** Bytes that will be written once they are compressed, or once the message before them is out. */
   promised = 0
   readonly #owner: OutboxOwner
@@ -111,24 +96,25 @@ export class Outbox implements EndpointOutput, Flushable {
   }
 
   get memory(): Buffer {
-    return slab
+    return slab.memory
   }
 
   get blocked(): boolean {
     return this.#transport.writableNeedDrain
   }
 
+  /** Whether the transport has not taken all that was written. */
+  get hasWaiting(): boolean {
+    return this.#transport.writableLength > 0
+  }
+
   reserve(size: number): number {
-    if (SLAB_SIZE - slabUsed < size) {
-      slab = Buffer.allocUnsafeSlow(SLAB_SIZE)
-      slabUsed = 0
-    }
-    return slabUsed
+    return reserveInSlab(size)
   }
 
   commit(size: number): void {
-    this.appendRange(slab, slabUsed, slabUsed + size)
-    slabUsed += size
+    this.appendRange(slab.memory, slab.used, slab.used + size)
+    slab.used += size
   }
 
   append(bytes: Buffer): void {
@@ -252,6 +238,12 @@ export class Outbox implements EndpointOutput, Flushable {
     this.flush()
   }
 
+  /** The transport is gone: nothing that waits is kept for it. */
+  discard(): void {
+    this.#clearBatch()
+    this.#unpin()
+  }
+
   flush(): void {
     this.#is &= ~IS.flushQueued
     this.#write()
@@ -267,6 +259,7 @@ export class Outbox implements EndpointOutput, Flushable {
   unblocked(): void {
     this.#is &= ~IS.drainQueued
     this.#writeBacklog(false)
+    if (!this.hasWaiting) this.#unpin()
     if (this.blocked) return
     this.#owner.onQueueChanged()
     this.#owner.onUnblocked()
@@ -313,18 +306,16 @@ export class Outbox implements EndpointOutput, Flushable {
     const piece = this.#piece
     const start = this.#start
     const last = piece.subarray(start, this.#end)
-    const inSlab = piece === slab && this.#end === slabUsed
+    const inSlab = piece === slab.memory && this.#end === slab.used
     this.#clearBatch()
     if (!transport.writable) return
     if (earlier === undefined) {
       this.#writePiece(last)
       // Taken at once: the memory is free for the next batch.
-      if (inSlab && (this.#is & IS.copiesOnWrite) !== 0 && transport.writableLength === 0) slabUsed = start
+      if (inSlab && (this.#is & IS.copiesOnWrite) !== 0 && transport.writableLength === 0) slab.used = start
     } else {
       earlier.push(last)
-      transport.cork()
-      for (const part of gather(earlier)) this.#writePiece(part)
-      transport.uncork()
+      this.#writePieces(gather(earlier))
     }
   }
 
@@ -348,9 +339,7 @@ export class Outbox implements EndpointOutput, Flushable {
       if (delays.backlog.count === 0) delays.backlog = undefined
       if (!transport.writable) continue
       this.#owner.onFlush(size)
-      transport.cork()
-      for (const part of gather(pieces)) this.#writePiece(part)
-      transport.uncork()
+      this.#writePieces(gather(pieces))
     }
   }
 
@@ -360,25 +349,50 @@ export class Outbox implements EndpointOutput, Flushable {
     this.#earlier = undefined
   }
 
-  /** What has to wait gets memory of its own, so that a slow reader's few bytes don't hold a whole slab. */
-  #writePiece(bytes: Buffer): void {
-    if (this.#transport.writableLength === 0) {
+  #writePieces(pieces: readonly Buffer[]): void {
+    if (pieces.length === 1) {
+      this.#writePiece(pieces[0])
+      return
+    }
+    const copies = this.#mustCopy()
+    this.#transport.cork()
+    for (const piece of pieces) this.#hand(copies ? ownMemory(piece) : piece)
+    this.#transport.uncork()
+    if (!copies && this.hasWaiting) this.#pin(pieces)
+  }
+
+  #writePiece(piece: Buffer): void {
+    const copies = this.#mustCopy()
+    this.#hand(copies ? ownMemory(piece) : piece)
+    if (!copies && this.hasWaiting) this.#pin([piece])
+  }
+
+  /** Pieces that wait get memory of their own: a slow reader's few bytes don't pin a whole slab. */
+  #mustCopy(): boolean {
+    if (this.hasWaiting) return true
+    this.#unpin()
+    return !mayPin()
+  }
+
+  #hand(bytes: Buffer): void {
+    if (!this.hasWaiting) {
       this.#transport.write(bytes, this.#delays?.onTaken)
       return
     }
     const delay = this.#delay
     delay.writes++
-    this.#transport.write(ownMemory(bytes), delay.onWritten)
+    this.#transport.write(bytes, delay.onWritten)
+  }
+
+  #pin(pieces: readonly Buffer[]): void {
+    if (pin(this, pieces)) this.#is |= IS.pins
+  }
+
+  #unpin(): void {
+    if ((this.#is & IS.pins) === 0) return
+    this.#is &= ~IS.pins
+    unpin(this)
   }
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** What `drained` rejects with. */
-export function closedError(): Error {
-  return Object.assign(new Error('the connection is closed'), { code: 'connection-closed' })
-}
-
-export function isClosedError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'connection-closed'
-}

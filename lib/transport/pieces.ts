@@ -4,9 +4,14 @@ import { copyOf } from '../protocol/message-memory.ts'
 /** Pieces up to this many bytes are copied together where a batch has several: a vectored write costs more. */
 const GATHER_UP_TO = 4 * 1024
 
-/** A small piece of memory that others share, in memory of its own. */
+/** Whether the piece keeps more than twice its own size of memory from being freed. */
+export function pinsOthers(bytes: Buffer): boolean {
+  return 2 * bytes.length < bytes.buffer.byteLength
+}
+
+/** A piece in memory of its own, where it would pin much more: a copy if need be. */
 export function ownMemory(bytes: Buffer): Buffer {
-  return bytes.length < GATHER_UP_TO && bytes.length < bytes.buffer.byteLength ? copyOf(bytes) : bytes
+  return pinsOthers(bytes) ? copyOf(bytes) : bytes
 }
 
 /** Joins neighbouring small pieces; large ones stay as they are. */

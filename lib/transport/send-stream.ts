@@ -106,18 +106,30 @@ class SourceReader {
     if (source instanceof Readable) source.on('error', ignore)
   }
 
-  async next(): Promise<IteratorResult<Payload, unknown>> {
+  /**
+   * Hands the next piece to `take`, and keeps nothing of it. A source may be silent for long: a loop over its pieces would
+   * hold the last one meanwhile.
+   *
+   * @returns false where there is none
+   */
+  async next(take: (piece: Payload) => void): Promise<boolean> {
+    let piece: Payload
     try {
       const source = this.#source
       this.#iterator ??= Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
       const result = await this.#iterator.next()
-      if (result.done === true) this.#over = true
+      if (result.done === true) {
+        this.#over = true
+        return false
+      }
       // An iterable that is not async may give promises.
-      return result.done === true ? result : { done: false, value: await result.value }
+      piece = await result.value
     } catch (error) {
       this.#over = true
       throw error
     }
+    take(piece)
+    return true
   }
 
   /** Nothing more is wanted. That is not waited for: what the source is at may take for ever. */
@@ -155,17 +167,22 @@ function isSource(source: unknown): boolean {
 async function sendPieces(sender: PartSender, source: SourceReader, binary: boolean | undefined): Promise<void> {
   let opcode: Opcode = binary === false ? Opcode.text : Opcode.binary
   let encoder: PieceEncoder | undefined
-  for (let next = await source.next(); next.done !== true; next = await source.next()) {
-    const data = checkPayload(next.value, 'a piece')
+  let goOn = true
+  const send = (piece: Payload): void => {
+    const data = checkPayload(piece, 'a piece')
     if (encoder === undefined) {
       opcode = (binary ?? typeof data !== 'string') ? Opcode.binary : Opcode.text
       encoder = new PieceEncoder(opcode)
     }
     const bytes = encoder.encode(data)
-    if (bytes.length === 0) continue
-    const goOn = sender.sendPart(opcode, bytes, false)
+    if (bytes.length === 0) return
+    goOn = sender.sendPart(opcode, bytes, false)
     opcode = Opcode.continuation
-    if (!goOn) await sender.partTaken()
+  }
+  while (await source.next(send)) {
+    if (goOn) continue
+    goOn = true
+    await sender.partTaken()
   }
   sender.sendPart(opcode, encoder?.finish() ?? EMPTY, true)
 }

@@ -3,10 +3,11 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { Diagnostics } from '../diagnostics.ts'
+import { resolveLimits } from '../limits.ts'
 import { REFUSALS } from '../handshake/refusal.ts'
 import { asksForWebSocket, pathOf } from '../handshake/request.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
-import { refuseUpgrade } from './http1.ts'
+import { Admission } from './admission.ts'
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -22,8 +23,8 @@ export function checkPath(path: unknown): void {
   )
 }
 
-/** Requests that are no server's are published, though nobody asks for their number. */
-const unrouted = new Diagnostics()
+/** Requests for a path that no server has: refused and published for none of them, and kept up to the default limit. */
+const unrouted = new Admission(resolveLimits(), false, new Diagnostics())
 const routers = new WeakMap<HttpServer | HttpsServer, UpgradeRouter>()
 
 /** The router of an HTTP server. */
@@ -79,8 +80,7 @@ export class UpgradeRouter {
     const listener = this.#listeners.get(pathOf(request.url)) ?? this.#listeners.get(undefined)
     if (listener !== undefined) listener(request, socket, head)
     else if (alone) {
-      unrouted.refused(REFUSALS.path, socket)
-      refuseUpgrade(socket, REFUSALS.path, REFUSAL_TIME)
+      unrouted.refuse(socket, REFUSALS.path, REFUSAL_TIME)
     }
   }
 }

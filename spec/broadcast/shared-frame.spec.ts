@@ -5,6 +5,7 @@ import type { FrameRange } from '../../lib/transport/connection-setup.ts'
 import { deflatedFrame } from '../helpers/deflated.ts'
 import { bytes, frame, hex } from '../helpers/frames.ts'
 import { HandCompressor } from '../helpers/hand-codec.ts'
+import { retainedBy } from '../helpers/memory.ts'
 
 const { text, binary, ping } = Opcode
 const wireOf = ({ bytes: memory, start, end }: FrameRange): string => hex(memory.subarray(start, end))
@@ -139,7 +140,40 @@ t.test('frames of another process: small ones one behind the other, large ones a
   t.equal(third.plain.bytes, fourth.plain.bytes)
   t.equal(third.plain.end, fourth.plain.start)
   t.strictSame([third, fourth].map(wire), [frame('81', 'b'), frame('81', 'c')])
-  const large = bytes(frame('82', noise(5000)))
+  const large = bytes(frame('82', noise(17_000)))
   t.strictSame(sharedFrom(large).plain, { bytes: large, start: 0, end: large.length })
   t.equal(sharedFrom(large).opcode, binary)
+})
+
+t.test('a frame of more than 16 KiB has memory of its own, which those it waits for share', async t => {
+  for (const [what, length] of [[noise, 17_000], [noise, 60_000], [(size: number) => 'x'.repeat(size), 17_000], [(size: number) => 'é'.repeat(size), 10_000]] as const) {
+    const { plain } = encodeShared(typeof what(1) === 'string' ? text : binary, what(length))
+    t.equal(plain.start, 0)
+    t.equal(plain.bytes.buffer.byteLength, plain.end)
+  }
+  const [small, next] = [encodeShared(binary, noise(16_000)), encodeShared(binary, noise(10))]
+  t.equal(small.plain.bytes, next.plain.bytes, 'smaller ones share a slab')
+})
+
+t.test('one of another process does not pin the batch that it came in', async t => {
+  const batch = Buffer.concat([Buffer.alloc(100_000), bytes(frame('82', noise(17_000)))])
+  const { plain } = sharedFrom(batch.subarray(99_990), 10)
+  t.ok(wireOf(plain) === frame('82', noise(17_000)))
+  t.equal(plain.bytes.buffer.byteLength, 17_004)
+  const most = Buffer.alloc(21_004)
+  most.set(bytes(frame('82', noise(17_000))), 4000)
+  t.equal(sharedFrom(most, 4000).plain.bytes, most, 'unless it is most of it')
+})
+
+t.test('the last frame is kept by those who send it, and not here', async t => {
+  const SIZE = 8 * 1024 * 1024
+  const work: (() => unknown)[] = [
+    () => void encodeShared(binary, Buffer.alloc(SIZE)),
+    () => void encodeShared(text, 'x'.repeat(SIZE)),
+    () => void sharedFrom(Buffer.concat([Buffer.alloc(SIZE), bytes(frame('82', noise(17_000)))]), SIZE),
+  ]
+  for (const each of work) {
+    const kept = retainedBy(each)
+    t.ok(kept < SIZE / 2, `${kept} bytes`)
+  }
 })

@@ -8,7 +8,12 @@ import { parseExposition, type Exposition } from '../helpers/exposition.ts'
 function after(happen: (diagnostics: Diagnostics) => void, connections: Parameters<typeof takeMetrics>[1] = []): Metrics {
   const diagnostics = new Diagnostics()
   happen(diagnostics)
-  return { ...takeMetrics(diagnostics, connections, [], { queued: 30, missed: 4 }), uptime: 1500 }
+  const metrics = takeMetrics(diagnostics, connections, {
+    bus: { queued: 30, missed: 4 },
+    memory: { bytes: 50, kept: 60, limit: 70 },
+    admission: { pending: 7, incomplete: 8, refused: 9 },
+  })
+  return { ...metrics, uptime: 1500 }
 }
 
 const measured = (roundTripTime: number) => ({
@@ -33,7 +38,7 @@ t.test('the type of the content', async t => {
 t.test('nothing to tell: the workers alone, every family has its head', async t => {
   const { samples, types } = parseExposition(formatMetrics([]))
   t.strictSame(Object.fromEntries(samples), { kore_ws_workers: 0 })
-  t.equal(types.size, 21)
+  t.equal(types.size, 27)
   for (const [name, type] of types) {
     t.match(name, /^kore_ws_[a-z_]+$/)
     t.equal(type === 'counter', name.endsWith('_total'), `${name} is a ${type}`)
@@ -78,6 +83,12 @@ t.test('each figure, in base units', async t => {
     [`kore_ws_sent_bytes_total{${at}}`]: 2 ** 70,
     [`kore_ws_queued_bytes{${at}}`]: 20,
     [`kore_ws_retained_bytes{${at}}`]: 40,
+    [`kore_ws_memory_held_bytes{${at}}`]: 50,
+    [`kore_ws_memory_kept_bytes{${at}}`]: 60,
+    [`kore_ws_memory_limit_bytes{${at}}`]: 70,
+    [`kore_ws_handshakes_pending{${at}}`]: 7,
+    [`kore_ws_handshakes_incomplete{${at}}`]: 8,
+    [`kore_ws_handshakes_refused{${at}}`]: 9,
     [`kore_ws_plain_bytes_total{${at},direction="received"}`]: 5,
     [`kore_ws_plain_bytes_total{${at},direction="sent"}`]: 7,
     [`kore_ws_compressed_bytes_total{${at},direction="received"}`]: 6,

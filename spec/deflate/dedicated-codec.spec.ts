@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import * as zlib from 'node:zlib'
 import t, { type Test } from 'tap'
 import { DedicatedCompressor, DedicatedDecompressor } from '../../lib/deflate/dedicated-codec.ts'
@@ -6,7 +7,7 @@ import { createFastEngine } from '../../lib/deflate/fast-engine.ts'
 import { portableEngine } from '../../lib/deflate/portable-engine.ts'
 import { bytes, hex } from '../helpers/frames.ts'
 import { retainedBy } from '../helpers/memory.ts'
-import { compressLater, decompress, decompressLater } from './codec-helpers.ts'
+import { compressLater, decompress, decompressAnyhow, decompressLater } from './codec-helpers.ts'
 import { bomb, EXAMPLES, INVALID, outcome, samples } from './samples.ts'
 
 const PLAIN = { level: 6, windowBits: 15, memLevel: 8 }
@@ -98,7 +99,7 @@ function codec(t: Test, engine: Engine): void {
         if (!(await peer.decompress(ours)).equals(original)) t.fail(`compressed, ${name}`)
         const theirs = await peer.compress(original)
         const compressed = original.length === 0 ? bytes('00') : theirs
-        const result = later ? await decompressLater(decompressor, compressed) : decompress(decompressor, compressed)
+        const result = await (later ? decompressLater : decompressAnyhow)(decompressor, compressed)
         if (!original.equals(result as Buffer)) t.fail(`decompressed, ${name}`)
       }
       compressor.close()
@@ -145,7 +146,8 @@ function codec(t: Test, engine: Engine): void {
       t.match(later, { code: 'invalid-deflate' }, `${name}, later`)
       t.equal(String(decompress(decompressor, bytes('f200110000'), 5)), 'Hello')
     }
-    t.equal(outcome(() => decompress(decompressor, bomb(MIB), MIB - 1)), 'message-too-big')
+    t.equal(outcome(() => decompress(decompressor, bomb(MIB), 1000)), 'message-too-big')
+    t.match(await decompressAnyhow(decompressor, bomb(MIB), MIB - 1), { code: 'message-too-big' })
     t.match(await decompressLater(decompressor, bomb(MIB), MIB - 1), { code: 'message-too-big' })
     t.equal(String(decompress(decompressor, bytes('f200110000'), 5)), 'Hello')
   })
@@ -165,6 +167,19 @@ function codec(t: Test, engine: Engine): void {
       })
       t.equal(String(decompress(decompressor, far.subarray(0, -4))), 'Hello', `${windowBits} bits`)
     }
+  })
+
+  t.test('a message that is not done at once is done later, and may be referred back to once', async t => {
+    const decompressor = new DedicatedDecompressor(15, engine)
+    const message = Buffer.concat([Buffer.from('Hello'), Buffer.alloc(MIB), Buffer.from('goodbye')])
+    const compressed = zlib.deflateRawSync(message, { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4)
+    t.equal(decompressor.decompress(compressed, 0, compressed.length, Infinity), undefined)
+    t.ok(message.equals((await decompressLater(decompressor, compressed)) as Buffer))
+    const next = zlib.deflateRawSync(Buffer.from('goodbye'), {
+      dictionary: message.subarray(-32 * KIB),
+      finishFlush: zlib.constants.Z_SYNC_FLUSH,
+    })
+    t.equal(String(decompress(decompressor, next.subarray(0, -4))), 'goodbye')
   })
 
   t.test('close while a large message is under way', async t => {
@@ -192,7 +207,7 @@ function codec(t: Test, engine: Engine): void {
     // Some KiB are the engine's own.
     t.ok(make(200, () => {}) < 8 * KIB, 'none')
     t.ok(make(200, decompressor => void decompress(decompressor, bytes('f248cdc9c90700'))) < 8 * KIB, 'five bytes')
-    const large = bomb(20 * KIB)
+    const large = zlib.deflateRawSync(randomBytes(20 * KIB), { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4)
     const held = make(100, decompressor => void decompress(decompressor, large))
     t.ok(held > 19 * KIB && held < 40 * KIB, `20 KiB: ${held}`)
     const released = make(100, decompressor => {
@@ -235,4 +250,27 @@ t.test('a context is made at the first message, and closed when it is given up',
   compressor.compress(Buffer.from('Hello'))
   compressor.close()
   t.strictSame(events, [PLAIN, true, 'closed'])
+})
+
+t.test('the memory of a context: none before the first message and once it is released, more for a larger window', async t => {
+  const sizes = [9, 12, 15].map(windowBits => {
+    const compressor = new DedicatedCompressor({ level: 1, windowBits, memLevel: 5 }, portableEngine)
+    t.equal(compressor.memory, 0)
+    compressor.compress(Buffer.from('hello'))
+    const { memory } = compressor
+    compressor.release()
+    t.equal(compressor.memory, 0)
+    return memory
+  })
+  t.ok(sizes[0] > 80 * 1024 && sizes[2] < 400 * 1024, sizes.join())
+  t.ok(sizes[0] < sizes[1] && sizes[1] < sizes[2], sizes.join())
+})
+
+t.test('the memory of what messages may refer back to', async t => {
+  const decompressor = new DedicatedDecompressor(12, portableEngine)
+  t.equal(decompressor.memory, 0)
+  decompressor.decompress(bytes('f248cdc9c90700'), 0, 7, 5)
+  t.ok(decompressor.memory > 5 && decompressor.memory < 8192, `${decompressor.memory}`)
+  decompressor.close()
+  t.equal(decompressor.memory, 0)
 })

@@ -171,11 +171,40 @@ export function engineContract(t: Test, engine: Engine): void {
     t.ok(inflate(bomb(5 * MIB), 5 * MIB).equals(Buffer.alloc(5 * MIB)), 'within the limit it is a message')
   })
 
-  t.test('there may be more final blocks in larger messages', async t => {
-    const stored = Buffer.concat([bytes('00002cffd3'), Buffer.alloc(0x2c00), bytes('0300'.repeat(27)), bytes('00')])
-    t.equal(inflate(stored).length, 0x2c00, '11 KiB: 16 and 11')
-    const more = Buffer.concat([stored.subarray(0, 5 + 0x2c00), bytes('0300'.repeat(28)), bytes('00')])
-    t.equal(outcome(() => inflate(more)), 'invalid-deflate')
+  t.test('there may be more final blocks in larger messages, and fewer where more was said before them', async t => {
+    const finals = (size: number, count: number): Buffer => {
+      const header = Buffer.from([0, size & 0xff, size >> 8, ~size & 0xff, ~(size >> 8) & 0xff])
+      return Buffer.concat([header, Buffer.alloc(size), bytes('0300'.repeat(count)), bytes('00')])
+    }
+    // 128 KiB and 32 bytes of window for each of the message; a final block takes what is before it, or 8 KiB.
+    for (const [size, most] of [
+      [0, 16],
+      [1024, 20],
+      [11 * 1024, 43],
+      [40 * 1024, 44],
+    ] as const) {
+      t.equal(inflate(finals(size, most)).length, size, `${size}: ${most}`)
+      t.equal(outcome(() => inflate(finals(size, most + 1))), 'invalid-deflate', `${size}: ${most} and one more`)
+    }
+    const history = new History(32768)
+    history.append(Buffer.alloc(32768), 0, 32768)
+    t.equal(inflate(finals(0, 4), 0, history).length, 0, 'four windows')
+    t.equal(outcome(() => inflate(finals(0, 5), 0, history)), 'invalid-deflate', 'five windows')
+    // 83 bytes in all: this once had its window of 32 KiB read sixteen times.
+    const front = deflateRawSync(Buffer.alloc(32768), { level: 9, finishFlush: constants.Z_SYNC_FLUSH })
+    t.equal(outcome(() => inflate(Buffer.concat([front, bytes('0300'.repeat(16) + '00')]))), 'invalid-deflate')
+  })
+
+  t.test('final blocks take of the turn of the event loop, and what is over it leaves the next message alone', async t => {
+    const taken: number[] = []
+    const turn = { take: (bytes: number) => taken.push(bytes) <= 2 }
+    const [final, plain] = [bytes('f348cdc9c9070000'), bytes('f248cdc9c90700')]
+    const inTurn = (message: Buffer): string => String(engine.inflate(message, 0, message.length, 5, undefined, turn))
+    for (let round = 0; round < 2; round++) t.equal(inTurn(final), 'Hello')
+    t.throws(() => inTurn(final), { name: 'TurnIsOver' })
+    t.strictSame(taken, [8192, 8192, 8192])
+    t.equal(inTurn(plain), 'Hello')
+    t.equal(String(inflate(final)), 'Hello', 'without a budget')
   })
 
   t.test('a large message behind a final block, and one in front of it', async t => {

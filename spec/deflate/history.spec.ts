@@ -47,10 +47,36 @@ t.test('memory is taken for what has come, and no more than twice that', async t
   history.append(Buffer.alloc(20_000), 0, 20_000)
   t.equal(history.capacity, 5 + 32768, 'never more than the window')
   history.append(Buffer.alloc(40_000), 0, 40_000)
-  t.equal(history.capacity, 5 + 32768)
+  t.equal(history.capacity, 5 + 36864, 'and an eighth, once that is full')
   const small = new History(256)
   small.append(Buffer.alloc(3), 0, 3)
   t.equal(small.capacity, 5 + 256)
+})
+
+t.test('bytes that are added do not move all that are kept', async t => {
+  const history = new History(32768)
+  history.append(Buffer.alloc(40_000), 0, 40_000)
+  let [moves, steps] = [0, 0]
+  let last = history.bytes.byteOffset
+  for (let round = 0; round < 10_000; round++) {
+    history.append(Buffer.from([round]), 0, 1)
+    const at = history.bytes.byteOffset
+    if (at < last) moves++
+    else if (at === last + 1) steps++
+    last = at
+  }
+  t.strictSame([moves, steps], [2, 9998], 'once for each 4 KiB')
+  const expected = Buffer.from(Array.from({ length: 10_000 }, (_, round) => round))
+  t.ok(history.bytes.subarray(-10_000).equals(expected))
+  t.equal(hex(history.block.subarray(0, 5)), '000080ff7f')
+  const { capacity } = history
+  history.append(Buffer.alloc(0), 0, 0)
+  t.equal(history.bytes.byteOffset, last, 'nothing')
+  history.trim()
+  t.equal(history.capacity, 5 + 32768)
+  history.append(Buffer.from('a'), 0, 1)
+  t.equal(history.capacity, capacity)
+  t.ok(history.bytes.subarray(-10_001, -1).equals(expected))
 })
 
 t.test('trim gives up what is not needed', async t => {

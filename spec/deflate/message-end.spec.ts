@@ -2,6 +2,7 @@ import { constants, inflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { History } from '../../lib/deflate/history.ts'
 import { emptyMessage, ENDING, FinalBlocks, TAIL_SIZE } from '../../lib/deflate/message-end.ts'
+import { Violation } from '../../lib/protocol/violation.ts'
 import { bytes, hex } from '../helpers/frames.ts'
 
 t.test('7.2.1: the tail of a message, and behind it the end of the stream', async t => {
@@ -21,24 +22,64 @@ t.test('what the block behind a final one may refer back to', async t => {
   const history = new History(512)
   history.append(Buffer.from('before '), 0, 7)
   const finals = new FinalBlocks(100)
-  t.equal(String(finals.next(history, [Buffer.from('a'), Buffer.from('bc')]).bytes), 'before abc')
-  t.equal(String(finals.next(history, []).bytes), 'before abc')
-  t.equal(String(finals.next(history, [Buffer.from('d')]).bytes), 'before abcd')
+  t.equal(String(finals.next(history, Buffer.from('abc')).bytes), 'before abc')
+  t.equal(String(finals.next(history, Buffer.alloc(0)).bytes), 'before abc')
+  t.equal(String(finals.next(history, Buffer.from('d')).bytes), 'before abcd')
   t.equal(String(history.bytes), 'before ', 'the message may yet fail')
-  t.equal(String(new FinalBlocks(100).next(undefined, [Buffer.from('a')]).bytes), 'a')
-  t.equal(String(new FinalBlocks(100).next(new History(512), [Buffer.from('a')]).bytes), 'a')
-  t.equal(new FinalBlocks(100).next(history, [Buffer.alloc(40_000)]).length, 32768, '7.1.2: the largest window')
+  t.equal(String(new FinalBlocks(100).next(undefined, Buffer.from('a')).bytes), 'a')
+  t.equal(String(new FinalBlocks(100).next(new History(512), Buffer.from('a')).bytes), 'a')
+  t.equal(new FinalBlocks(100).next(history, Buffer.alloc(40_000)).length, 32768, '7.1.2: the largest window')
 })
 
-t.test('there may be 16 final blocks, and one more for each KiB', async t => {
-  for (const [size, most] of [
-    [0, 16],
-    [1023, 16],
-    [1024, 17],
-    [10 * 1024 + 1, 26],
-  ] as const) {
-    const finals = new FinalBlocks(size)
-    for (let count = 0; count < most; count++) finals.next(undefined, [])
-    t.throws(() => finals.next(undefined, []), { name: 'Violation', code: 'invalid-deflate' }, `${size} bytes`)
+const EMPTY = Buffer.alloc(0)
+
+/** How many blocks of a message of `size` bytes may have BFINAL set, where each is preceded by `window` bytes. */
+function most(size: number, window: number): number {
+  const history = new History(32768)
+  history.append(Buffer.alloc(window), 0, window)
+  const finals = new FinalBlocks(size)
+  let count = 0
+  try {
+    for (;;) {
+      finals.next(history, EMPTY)
+      count++
+    }
+  } catch (error) {
+    if (!(error instanceof Violation) || error.code !== 'invalid-deflate') throw error
+    return count
   }
+}
+
+t.test('how many final blocks there may be: by the bytes that may be referred back to', async t => {
+  for (const [size, window, count] of [
+    [33, 0, 16],
+    [255, 8192, 16],
+    [256, 8192, 17],
+    [33, 10_000, 13],
+    [33, 32768, 4],
+    [1023, 32768, 4],
+    [1024, 32768, 5],
+    [10 * 1024, 32768, 14],
+    [10 * 1024, 0, 56],
+  ] as const) {
+    t.equal(most(size, window), count, `${size} bytes, ${window} before each`)
+  }
+})
+
+t.test('what comes out of the message counts as what was said before it', async t => {
+  const finals = new FinalBlocks(33)
+  for (let round = 0; round < 3; round++) finals.next(undefined, Buffer.alloc(32768))
+  finals.next(undefined, EMPTY)
+  t.throws(() => finals.next(undefined, EMPTY), { name: 'Violation', code: 'invalid-deflate' })
+})
+
+t.test('they take of the turn as well, where there is a budget for it', async t => {
+  const taken: number[] = []
+  const turn = { take: (bytes: number) => taken.push(bytes) <= 2 }
+  const finals = new FinalBlocks(33, turn)
+  finals.next(undefined, EMPTY)
+  finals.next(undefined, Buffer.alloc(10_000))
+  t.throws(() => finals.next(undefined, EMPTY), { name: 'TurnIsOver' })
+  t.strictSame(taken, [8192, 10_000, 10_000])
+  t.throws(() => new FinalBlocks(33, turn).next(undefined, Buffer.alloc(9000)), { name: 'TurnIsOver' })
 })

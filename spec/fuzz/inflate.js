@@ -158,15 +158,18 @@ const ENDING = Buffer.from('0000ffff010000ffff', 'hex')
 
 /**
  * A compressed message (RFC 7692, section 7.2.2): `output` where it is good; `broken` says why it is not;
- * `tooBig` where it passes `limit`, with `broken` too if it breaks after that. `finals`: blocks with BFINAL inside.
+ * `tooBig` where it passes `limit`, with `broken` too if it breaks after that. `finals`: blocks with BFINAL inside;
+ * `tooMany` of them where they pass what they may take: 128 KiB and 32 bytes for each of the message, where
+ * one takes what may be referred back to behind it, and 8 KiB at least.
  */
 export function inflateMessage(message, history, limit) {
   const bits = new Bits(Buffer.concat([message, ENDING]))
   const window = new Window(history, limit + 128 * 1024)
   let finals = 0
+  let allowance = 128 * 1024 + 32 * message.length
   const result = broken => {
     const output = Buffer.from(window.bytes.slice(window.from))
-    return { output, broken, tooBig: output.length > limit, finals, reach: window.reach }
+    return { output, broken, tooBig: output.length > limit, finals, tooMany: allowance < 0, reach: window.reach }
   }
   try {
     for (;;) {
@@ -180,6 +183,7 @@ export function inflateMessage(message, history, limit) {
       bits.align()
       if (bits.at === bits.bytes.length) return result(undefined)
       finals++
+      allowance -= Math.max(Math.min(window.bytes.length, 32 * 1024), 8 * 1024)
     }
   } catch (error) {
     if (error instanceof RangeError) return result(undefined)

@@ -4,7 +4,6 @@ import { inflateMessage } from './inflate.js'
 
 const MAX_CONTROL = 125
 const MAX_SAFE = 2n ** 53n - 1n
-const FINAL_BLOCKS = 16
 
 /** The most bytes of compressed data where the limit is `limit`: by no RFC, but as lib/protocol/endpoint.ts has it. */
 const mostCompressed = limit => limit + limit / 8 + 1024
@@ -138,13 +137,12 @@ class Model {
 
   #inflate(payload) {
     const { limit, deflate } = this.#case
-    const { output, broken, tooBig, finals, reach } = inflateMessage(payload, this.#history, limit)
+    const { output, broken, tooBig, finals, tooMany, reach } = inflateMessage(payload, this.#history, limit)
     if (finals > 0) this.facts.add('final-block')
     if (reach > 2 ** deflate.windowBits) this.facts.add('reaches-too-far')
     // Which of the two is found first is a matter of how much is inflated at a time.
-    if (tooBig) throw new Failure('message-too-big', broken === undefined ? [] : ['invalid-deflate'])
-    if (broken !== undefined || finals > FINAL_BLOCKS + Math.floor(payload.length / 1024))
-      throw new Failure('invalid-deflate')
+    if (tooBig) throw new Failure('message-too-big', broken === undefined && !tooMany ? [] : ['invalid-deflate'])
+    if (broken !== undefined || tooMany) throw new Failure('invalid-deflate')
     if (deflate.takeover) this.#history = Buffer.concat([this.#history, output]).subarray(-(2 ** deflate.windowBits))
     return output
   }

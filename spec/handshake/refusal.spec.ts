@@ -17,7 +17,7 @@ t.test('4.2.2: what the handshake itself refuses with', async t => {
     extensions: [400, {}, /Sec-WebSocket-Extensions/],
     path: [404, {}, /path/],
     origin: [403, {}, /origin/],
-    headSize: [431, {}, /larger/],
+    headSize: [431, {}, /more bytes, or lines/],
     timeout: [408, {}, /long/],
     failure: [500, {}, /server/],
     closing: [503, {}, /closing/],

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import { pickFields } from '../../lib/handshake/fields.ts'
 import { REFUSALS, Refusal } from '../../lib/handshake/refusal.ts'
-import { asksForWebSocket, pathOf, readRequest } from '../../lib/handshake/request.ts'
+import { asksForWebSocket, isTooLarge, pathOf, readRequest } from '../../lib/handshake/request.ts'
 import type { HandshakeOffer, RequestHead } from '../../lib/handshake/request.ts'
 import { randomTexts } from './random.ts'
 
@@ -367,6 +367,26 @@ t.test('random requests are offers or refusals, and an offer has what was asked 
   }
 })
 
+t.test('a request has at most 128 header lines', async t => {
+  const lines = request({}).rawHeaders
+  const withMore = (count: number): RequestHead =>
+    request({}, { rawHeaders: [...lines, ...Array.from({ length: 2 * count - lines.length }, () => '')] })
+  t.type(offerOf(withMore(128)).key, 'string')
+  t.equal(readRequest(withMore(129), undefined), REFUSALS.headSize)
+  t.equal(readRequest({ ...withMore(129), method: 'POST' }, undefined), REFUSALS.headSize, 'whatever else is wrong')
+  t.strictSame([isTooLarge(withMore(128)), isTooLarge(withMore(129)), isTooLarge(withMore(128), 100)], [false, true, true])
+})
+
+t.test('a handshake names at most 128 subprotocols, and 128 extensions and parameters together', async t => {
+  const names = (count: number): string => Array.from({ length: count }, (_, at) => `p${at}`).join()
+  t.equal(offerOf(request({ 'Sec-WebSocket-Protocol': [names(100), names(128).slice(names(100).length)] })).protocols.length, 128)
+  t.equal(readRequest(request({ 'Sec-WebSocket-Protocol': [names(129)] }), undefined), REFUSALS.protocol)
+  for (const [value, count] of [[names(128), 128], [`a${';b'.repeat(127)}`, 1], [`${'a;b,'.repeat(64)}`, 64]] as const) {
+    t.equal(offerOf(request({ 'Sec-WebSocket-Extensions': [value] })).extensions.length, count)
+    t.equal(readRequest(request({ 'Sec-WebSocket-Extensions': [value, 'c'] }), undefined), REFUSALS.extensions)
+  }
+})
+
 t.test('hostile megabytes take linear time', async t => {
   const lists = ['Connection', 'Sec-WebSocket-Protocol', 'Sec-WebSocket-Extensions']
   const names = [...lists, 'Sec-WebSocket-Key', 'Origin']
@@ -378,6 +398,6 @@ t.test('hostile megabytes take linear time', async t => {
     }
   }
   const different = Array.from({ length: MEGABYTE / 8 }, (_, at) => `p${at}`).join()
-  t.equal(offerOf(request({ 'Sec-WebSocket-Protocol': [different] })).protocols.length, MEGABYTE / 8)
+  t.equal(readRequest(request({ 'Sec-WebSocket-Protocol': [different] }), undefined), REFUSALS.protocol)
   t.equal(pathOf('/'.repeat(MEGABYTE)).length, MEGABYTE)
 })

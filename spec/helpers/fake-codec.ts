@@ -38,6 +38,7 @@ interface DecompressorJob {
   readonly bytes: Buffer
   readonly limit: number
   done(result: Buffer | Violation): void
+  grown(bytes: number): void
   cancelled: boolean
 }
 
@@ -89,6 +90,8 @@ export class FakeCompressor implements Compressor {
 
 export class FakeDecompressor implements Decompressor {
   atOnceUpTo = 8
+  /** Messages that become larger are not done at once. */
+  becomesAtOnce = Infinity
   closed = 0
   released = 0
   readonly later: DecompressorJob[] = []
@@ -98,21 +101,34 @@ export class FakeDecompressor implements Decompressor {
     this.#lent = lent
   }
 
-  decompress(bytes: Buffer, start: number, end: number, limit: number): Buffer {
+  decompress(bytes: Buffer, start: number, end: number, limit: number): Buffer | undefined {
     if (this.later.length > 0) throw new Error('not while another is being decompressed')
     if (end - start > this.atOnceUpTo) throw new Error('too large to be done at once')
     const message = doubled(bytes.subarray(start, end))
+    if (message.length > this.becomesAtOnce) return undefined
     if (message.length > limit) throw new Violation('message-too-big')
     return this.#lent.give(message)
   }
 
-  decompressLater(bytes: Buffer, limit: number, done: (result: Buffer | Violation) => void): () => void {
+  decompressLater(
+    bytes: Buffer,
+    limit: number,
+    done: (result: Buffer | Violation) => void,
+    grown: (bytes: number) => void
+  ): () => void {
     if (this.later.length > 0) throw new Error('one call at a time')
-    const job = { bytes: Buffer.from(bytes), limit, done, cancelled: false }
+    const job = { bytes: Buffer.from(bytes), limit, done, grown, cancelled: false }
     this.later.push(job)
     return () => {
       job.cancelled = true
     }
+  }
+
+  /** The oldest takes so many bytes of memory from now on. */
+  grow(bytes: number): void {
+    const job = this.later[0]
+    if (job === undefined) throw new Error('nothing is being decompressed')
+    if (!job.cancelled) job.grown(bytes)
   }
 
   /** Completes the oldest: with its bytes doubled unless something else is given. */

@@ -79,3 +79,38 @@ t.test('handlers that take their time are counted, however they end; one too man
   await turn()
   t.equal(admission.handshakes, 0)
 })
+
+t.test('a refused socket counts until it is gone, and a request that waits with what it may take', async t => {
+  const answers: (() => void)[] = []
+  const served = await Served.start(t, {
+    '/later': () => new Promise<void>(resolve => void answers.push(resolve)),
+    '/refused': request => http_response(request, 403),
+  })
+  const refused = await served.asking({ path: '/refused' }, '', true)
+  t.match(await refused.head(), / 403 /)
+  t.strictSame([admission.refused, admission.handshakes, memory.bytes], [1, 1, 4096])
+  refused.end()
+  await eventually('the end', () => admission.refused === 0)
+  t.equal(memory.bytes, 0)
+  const waiting = await served.asking({ path: '/later' })
+  await eventually('the handler', () => answers.length === 1)
+  t.strictSame([admission.pending, memory.bytes], [1, 48 * 1024])
+  waiting.reset()
+  await eventually('nothing to be left', () => admission.handshakes === 0 && memory.bytes === 0)
+})
+
+t.test('more than 128 header lines get 431, also where the handler takes its time', async t => {
+  const answers: (() => void)[] = []
+  const served: Served = await Served.start(t, {
+    '/': request => served.handshake(request),
+    '/later': () => new Promise<void>(resolve => void answers.push(resolve)),
+  })
+  for (const path of ['/', '/later']) {
+    const client = await served.asking({ path, headers: { a: Array.from({ length: 124 }, () => '1') } })
+    t.match(await client.head(), / 431 /, path)
+    await client.close()
+  }
+  await served.client({ headers: { a: Array.from({ length: 123 }, () => '1') } })
+  t.strictSame(served.events, ['connect'])
+  for (const answer of answers) answer()
+})

@@ -4,6 +4,10 @@
  */
 
 export const MUTATIONS = {
+  'protocol/own-string.ts': [
+    ["isLatin1(text) ? 'latin1' : 'utf16le'", "'latin1'"],
+    ["return Buffer.from(text, encoding).toString(encoding)", 'return text'],
+  ],
   'protocol/frame-parser.ts': [
     ['mayCompress ? allowed : 0', 'allowed'],
     ['(RSV1 | RSV2 | RSV3)', '(RSV1 | RSV2)'],

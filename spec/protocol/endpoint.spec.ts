@@ -17,6 +17,7 @@ import './endpoint/parts.ts'
 import './endpoint/pieces.ts'
 import './endpoint/retaining.ts'
 import './endpoint/retained.ts'
+import './endpoint/late.ts'
 import './endpoint/talk.ts'
 
 const [TEXT, BINARY, PING, PONG] = ['81', '82', '89', '8a']

@@ -4,14 +4,17 @@ import t, { type Test } from 'tap'
 import { Diagnostics } from '../../lib/diagnostics.ts'
 import { REFUSALS, type Refusal } from '../../lib/handshake/refusal.ts'
 import { Admission, type AdmissionLimits } from '../../lib/transport/admission.ts'
-import { random } from '../helpers/random.ts'
+import { MemoryBudget } from '../../lib/transport/memory-budget.ts'
+import { bytes } from '../helpers/frames.ts'
 import { turn } from '../helpers/journal.ts'
+import { random } from '../helpers/random.ts'
+import { closed, MemoryTransport } from '../helpers/transports.ts'
 
-const NONE: AdmissionLimits = { connections: Infinity, connectionsPerAddress: Infinity, handshakes: Infinity }
+const NONE: AdmissionLimits = { connections: Infinity, connectionsPerAddress: Infinity, handshakes: Infinity, handshakeBytes: 16_384 }
 
-function made(limits: Partial<AdmissionLimits>, countsNear = true): { admission: Admission; reached: () => string } {
+function made(limits: Partial<AdmissionLimits>, countsNear = true, memory?: MemoryBudget): { admission: Admission; reached: () => string } {
   const diagnostics = new Diagnostics()
-  const admission = new Admission({ ...NONE, ...limits }, countsNear, diagnostics)
+  const admission = new Admission({ ...NONE, ...limits }, countsNear, diagnostics, memory)
   return { admission, reached: () => [...diagnostics.limitsReached].join(' ') }
 }
 
@@ -118,8 +121,8 @@ interface Watching {
   request(socket: Duplex): void
 }
 
-function watching(t: Test, handshakes: number): Watching {
-  const { admission, reached } = made({ handshakes })
+function watching(t: Test, handshakes: number, memory?: MemoryBudget): Watching {
+  const { admission, reached } = made({ handshakes }, true, memory)
   const http = createServer()
   http.removeAllListeners('connection')
   const refused: [Duplex, Refusal][] = []
@@ -168,6 +171,73 @@ t.test('one too many: whoever has waited longest for a request has to go', async
   const four = connect()
   t.strictSame(refused[3], [four, REFUSALS.busy], 'the newest, where it is the only one')
   t.equal(admission.handshakes, 2)
+})
+
+t.test('sockets that were refused count until they are gone; one too many, and the oldest of them is cut off', async t => {
+  const { admission, connect, refused, reached } = watching(t, 3)
+  const sockets = Array.from({ length: 3 }, () => new MemoryTransport())
+  for (const socket of sockets) {
+    t.teardown(() => socket.destroy())
+    admission.refuse(socket, REFUSALS.path, 10_000)
+  }
+  const destroyed = (): boolean[] => sockets.map(socket => socket.destroyed)
+  t.strictSame([admission.refused, admission.handshakes, admission.pending, admission.incomplete], [3, 3, 0, 0])
+  t.strictSame([destroyed(), reached()], [[false, false, false], ''])
+  t.equal(admission.wait(), undefined)
+  t.strictSame([destroyed(), admission.refused, admission.handshakes], [[true, false, false], 2, 3])
+  const newcomer = connect()
+  t.strictSame([destroyed(), admission.refused, admission.incomplete], [[true, true, false], 1, 1])
+  t.strictSame(refused, [], 'before a request that may still come')
+  sockets[2].destroy()
+  await turn()
+  t.strictSame([admission.refused, admission.handshakes], [0, 2])
+  admission.wait()
+  const last = new MemoryTransport()
+  admission.refuse(last, REFUSALS.path, 10_000)
+  t.strictSame([last.destroyed, admission.refused], [true, 0], 'one that finds no room is not waited for')
+  t.match(bytes(last.written()).toString(), /^HTTP\/1\.1 404 /)
+  const gone = new MemoryTransport()
+  gone.end()
+  admission.refuse(gone, REFUSALS.path, 10_000)
+  t.equal(admission.refused, 0)
+  newcomer.destroy()
+})
+
+t.test('refused sockets can be told to be gone in time', async t => {
+  const { admission } = made({})
+  const socket = new MemoryTransport()
+  admission.refuse(socket, REFUSALS.path, 60_000)
+  admission.endRefused(100)
+  await closed(socket)
+  t.equal(admission.refused, 0)
+})
+
+t.test('memory: each request that has not come whole counts, and each refused socket; over the budget half of them go', async t => {
+  const REQUEST = 48 * 1024
+  const memory = new MemoryBudget(20 * REQUEST)
+  const { admission, connect, request, refused } = watching(t, Infinity, memory)
+  const sockets = Array.from({ length: 8 }, () => connect())
+  t.strictSame([memory.bytes, memory.holders], [8 * REQUEST, 1])
+  request(sockets[0])
+  t.equal(memory.bytes, 7 * REQUEST)
+  sockets[1].destroy()
+  await turn()
+  t.equal(memory.bytes, 6 * REQUEST)
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  admission.refuse(transport, REFUSALS.path, 10_000)
+  t.equal(memory.bytes, 6 * REQUEST + 4096)
+  const holder = { connection: null, recount() {}, stopReading() {}, resumeReading() {}, dropHeld() {} }
+  memory.report(holder, 0, 5 * REQUEST)
+  for (let i = 0; i < 8; i++) connect()
+  t.strictSame([admission.incomplete, refused.length, transport.destroyed], [14, 0, false])
+  connect()
+  t.strictSame(refused.slice(0, 6).map(([socket]) => socket), sockets.slice(2), 'the oldest first')
+  t.strictSame([admission.incomplete, refused.length, transport.destroyed], [7, 8, true])
+  t.equal(memory.bytes, 12 * REQUEST)
+  memory.report(holder, 5 * REQUEST, 0)
+  memory.report(holder, 0, 20 * REQUEST)
+  t.strictSame([admission.handshakes, memory.bytes], [7, 7 * REQUEST], 'whoever holds most goes first')
 })
 
 t.test('100,000 connections come and go: nothing is left of them', async t => {

@@ -8,6 +8,7 @@ const LIMIT = 80_000
 const [HIGH, LOW, OTHERS] = [60_000, 50_000, 20_000]
 
 class FakeHolder implements Holder {
+  readonly connection = this
   readonly budget: MemoryBudget
   readonly name: string
   readonly calls: string[] = []
@@ -317,3 +318,93 @@ function check(budget: MemoryBudget, all: readonly FakeHolder[], wrong: string[]
   const others = live.filter(each => each.reading)
   if (budget.bytes > HIGH && sum(others) > OTHERS) wrong.push(`the others hold ${sum(others)}`)
 }
+
+t.test('what the application keeps counts, and leaves less room to the holders', async t => {
+  const { budget, holder } = made()
+  const a = holder(30_000)
+  budget.keep(39_000)
+  t.strictSame([budget.bytes, budget.kept, budget.stopped], [69_000, 39_000, 0])
+  budget.keep(1001)
+  t.strictSame([budget.stopped, calls(a)], [1, 'stop'], 'three quarters of what is left')
+  budget.keep(20_000)
+  t.strictSame([calls(a), budget.bytes], ['stop drop', 60_001], 'more than what is left')
+})
+
+t.test('a sixteenth is left to holders, whatever the application keeps', async t => {
+  const { budget, holder } = made()
+  budget.keep(2 * LIMIT)
+  const small = [holder(1000), holder(1000), holder(1000)]
+  t.strictSame(small.map(calls), ['', '', ''])
+  const large = holder(3000)
+  t.strictSame(calls(large), 'stop drop')
+  t.notOk(small.some(({ dropped }) => dropped))
+  t.equal(budget.stopped, 0)
+})
+
+t.test('as the application lets go, holders are read again', async t => {
+  const { budget, holder } = made()
+  budget.keep(LIMIT / 2)
+  const a = holder(35_000)
+  t.equal(calls(a), 'stop')
+  budget.keep(-LIMIT / 4)
+  t.equal(calls(a), 'stop resume')
+  budget.keep(-LIMIT / 4)
+  t.strictSame([budget.kept, budget.bytes], [0, 35_000])
+})
+
+t.test('from three quarters on memory is scarce, and with the whole budget it is full', async t => {
+  const { budget } = made()
+  const cases: [change: number, scarce: boolean, full: boolean][] = [
+    [HIGH - 1, false, false],
+    [1, true, false],
+    [LIMIT - HIGH - 1, true, false],
+    [1, true, true],
+    [1000, true, true],
+    [-1001, true, false],
+    [-LIMIT, false, false],
+  ]
+  for (const [change, scarce, full] of cases) {
+    budget.keep(change)
+    t.strictSame([budget.isScarce, budget.isFull], [scarce, full], `${budget.kept}`)
+  }
+})
+
+t.test('a holder that gives something up when it is stopped keeps others from being stopped', async t => {
+  const { budget, holder } = made()
+  const a = holder(30_000)
+  const b = holder(25_000)
+  for (const each of [a, b]) {
+    each.stopReading = () => {
+      each.calls.push('stop')
+      each.hold(5000)
+    }
+  }
+  holder(8000)
+  t.strictSame([a, b].map(calls), ['', 'stop resume'])
+  t.equal(budget.bytes, 43_000)
+})
+
+t.test('a holder that throws leaves the budget at work', async t => {
+  const { budget, holder } = made()
+  const a = holder(40_000)
+  a.stopReading = () => {
+    throw new Error('as expected')
+  }
+  t.throws(() => holder(25_000), /as expected/)
+  t.doesNotThrow(() => holder(30_000))
+  t.ok(budget.bytes <= LIMIT)
+})
+
+t.test('equal holders by the thousand: each is stopped once, dropped once, and none is lost', async t => {
+  const COUNT = 20_000
+  const budget = new MemoryBudget(COUNT * 1000)
+  const holders = Array.from({ length: COUNT }, () => new FakeHolder(budget))
+  for (const each of holders) each.hold(1000)
+  t.equal(budget.bytes, COUNT * 1000)
+  t.equal(budget.holders, COUNT)
+  new FakeHolder(budget).hold(COUNT * 100)
+  t.ok(budget.bytes <= budget.limit)
+  const counts = holders.map(({ calls }) => calls.filter(call => call === 'drop').length)
+  t.ok(counts.every(count => count <= 1))
+  t.equal(budget.bytes, (COUNT - counts.reduce((sum, count) => sum + count, 0)) * 1000 + budget.bytes % 1000)
+})

@@ -15,6 +15,7 @@ function watched(): Watched {
     release: () => void calls.push('release'),
     left: () => void calls.push('left'),
     detach: () => void calls.push('detach'),
+    resized() {},
   })
   return {
     iterator,
@@ -28,17 +29,18 @@ function watched(): Watched {
 
 const DONE = { done: true, value: undefined }
 const item = (value: string | Buffer): { done: boolean; value: string | Buffer } => ({ done: false, value })
+const push = (iterator: MessageIterator, message: string | Buffer): void => iterator.push(message, message.length)
 const next = (iterator: MessageIterator): Promise<unknown> => within(iterator.next(), 'the next message')
 
 t.test('messages come in order, whether they were asked for before or after', async t => {
   const { iterator } = watched()
-  iterator.push('a')
-  iterator.push('')
+  push(iterator, 'a')
+  push(iterator, '')
   t.strictSame(await next(iterator), item('a'))
   t.strictSame(await next(iterator), item(''), 'an empty message is one')
   const [third, fourth] = [next(iterator), next(iterator)]
-  iterator.push('c')
-  iterator.push(Buffer.from('d'))
+  push(iterator, 'c')
+  push(iterator, Buffer.from('d'))
   t.strictSame(await fourth, item(Buffer.from('d')))
   t.strictSame(await third, item('c'))
 })
@@ -46,16 +48,16 @@ t.test('messages come in order, whether they were asked for before or after', as
 t.test('a message that was asked for does not wait, however large', async t => {
   const { iterator, calls } = watched()
   const asked = Array.from({ length: 20 }, () => next(iterator))
-  for (let i = 0; i < 20; i++) iterator.push('x'.repeat(65_536))
+  for (let i = 0; i < 20; i++) push(iterator, 'x'.repeat(65_536))
   await Promise.all(asked)
   t.strictSame(calls(), [])
 })
 
 t.test('the source is held from 16 waiting messages on, and released when none is left', async t => {
   const { iterator, calls } = watched()
-  for (let i = 0; i < 15; i++) iterator.push(`${i}`)
+  for (let i = 0; i < 15; i++) push(iterator, `${i}`)
   t.strictSame(calls(), [])
-  iterator.push('15')
+  push(iterator, '15')
   t.strictSame(calls(), ['hold'])
   for (let i = 0; i < 15; i++) await next(iterator)
   t.strictSame(calls(), [])
@@ -66,20 +68,20 @@ t.test('the source is held from 16 waiting messages on, and released when none i
 t.test('the source is held from 64 KiB of waiting messages on, together', async t => {
   for (const sizes of [[65_536], [32_768, 32_768], [1, 65_535]]) {
     const { iterator, calls } = watched()
-    for (const size of sizes.slice(0, -1)) iterator.push(Buffer.alloc(size))
+    for (const size of sizes.slice(0, -1)) push(iterator, Buffer.alloc(size))
     t.strictSame(calls(), [])
-    iterator.push(Buffer.alloc(sizes[sizes.length - 1]))
+    push(iterator, Buffer.alloc(sizes[sizes.length - 1]))
     t.strictSame(calls(), ['hold'], sizes.join())
     for (const _ of sizes) await next(iterator)
     t.strictSame(calls(), ['release'], sizes.join())
-    iterator.push(Buffer.alloc(65_535))
+    push(iterator, Buffer.alloc(65_535))
     t.strictSame(calls(), [], 'what was taken does not count any more')
   }
 })
 
 t.test('after the end, those that wait are still handed over', async t => {
   const { iterator } = watched()
-  iterator.push('a')
+  push(iterator, 'a')
   iterator.end()
   t.strictSame(await next(iterator), item('a'))
   t.strictSame(await next(iterator), DONE)
@@ -95,7 +97,7 @@ t.test('the end reaches everybody who waits', async t => {
 
 t.test('return drops what waits, ends the iterator and lets the source go', async t => {
   const { iterator, calls } = watched()
-  for (let i = 0; i < 16; i++) iterator.push(`${i}`)
+  for (let i = 0; i < 16; i++) push(iterator, `${i}`)
   t.strictSame(calls(), ['hold'])
   t.strictSame(await within(iterator.return(), 'return'), DONE)
   t.strictSame(calls(), ['detach'])
@@ -111,7 +113,7 @@ t.test('return ends it for those who wait', async t => {
 
 t.test('for await takes messages one by one, and leaving the loop returns', async t => {
   const { iterator, calls } = watched()
-  for (const message of ['a', 'b', 'c', 'd']) iterator.push(message)
+  for (const message of ['a', 'b', 'c', 'd']) push(iterator, message)
   const seen: unknown[] = []
   for await (const message of iterator) {
     seen.push(message)
@@ -124,49 +126,49 @@ t.test('for await takes messages one by one, and leaving the loop returns', asyn
 
 t.test('a lasting one: what waits when a loop is left stays for the next, and the source is not let go', async t => {
   const calls: string[] = []
-  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), left: () => void calls.push('left'), detach: () => void calls.push('detach') }
+  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), left: () => void calls.push('left'), detach: () => void calls.push('detach'), resized() {} }
   const iterator = new MessageIterator(source, true)
-  for (const message of ['a', 'b', 'c']) iterator.push(message)
+  for (const message of ['a', 'b', 'c']) push(iterator, message)
   const seen: unknown[] = []
   for await (const message of iterator) {
     seen.push(message)
     if (message === 'a') break
   }
-  iterator.push('d')
+  push(iterator, 'd')
   for await (const message of iterator) {
     seen.push(message)
     if (message === 'd') break
   }
   t.strictSame(seen, ['a', 'b', 'c', 'd'])
   t.strictSame(calls, ['left', 'release', 'left'], 'released of those that were taken')
-  iterator.push('e')
+  push(iterator, 'e')
   iterator.end()
   t.strictSame(await next(iterator), item('e'))
   t.strictSame(await next(iterator), DONE)
 })
 
 t.test('a lasting one: who waits when the loop is left is sent away, and takes no message from the next', async t => {
-  const iterator = new MessageIterator({ hold() {}, release() {}, left() {}, detach() {} }, true)
+  const iterator = new MessageIterator({ hold() {}, release() {}, left() {}, detach() {}, resized() {} }, true)
   const asked = [next(iterator), next(iterator)]
   t.strictSame(await iterator.return(), DONE)
   t.strictSame(await Promise.all(asked), [DONE, DONE])
-  iterator.push('a')
+  push(iterator, 'a')
   t.strictSame(await next(iterator), item('a'))
 })
 
 t.test('a lasting one is handed over with what waits, unless somebody is in a loop', async t => {
-  const source = { hold() {}, release() {}, left() {}, detach() {} }
+  const source = { hold() {}, release() {}, left() {}, detach() {}, resized() {} }
   const fresh = new MessageIterator(source, true)
-  for (const message of ['a', 'b']) fresh.push(message)
-  t.strictSame(fresh.handOver(), ['a', 'b'])
+  for (const message of ['a', 'b']) push(fresh, message)
+  t.strictSame(fresh.handOver(), [{ message: 'a', size: 1 }, { message: 'b', size: 1 }])
   t.equal(fresh.size, 0)
   t.strictSame(await next(fresh), DONE)
   const looping = new MessageIterator(source, true)
-  for (const message of ['a', 'b']) looping.push(message)
+  for (const message of ['a', 'b']) push(looping, message)
   await next(looping)
   t.equal(looping.handOver(), undefined)
   await looping.return()
-  t.strictSame(looping.handOver(), ['b'], 'it was left')
+  t.strictSame(looping.handOver(), [{ message: 'b', size: 1 }], 'it was left')
   const over = new MessageIterator(source, true)
   over.end()
   await next(over)

@@ -22,6 +22,7 @@ function watched(): Watched {
     release: () => void calls.push('release'),
     left: () => void calls.push('left'),
     detach: () => void calls.push('detach'),
+    resized() {},
   })
   return {
     streams,
@@ -271,8 +272,11 @@ t.test('one that was waited for is thrown away too when the next is asked for', 
 
 t.test('messages that had come before are next, in one piece each; what of them was not taken can be had back', async t => {
   const calls: string[] = []
-  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), left() {}, detach() {} }
-  const streams = new MessageStreams(source, ['ab', '', Buffer.from('c'), 'd', 'e'])
+  const source = { hold: () => void calls.push('hold'), release: () => void calls.push('release'), left() {}, detach() {}, resized() {} }
+  const streams = new MessageStreams(
+    source,
+    ['ab', '', Buffer.from('c'), 'd', 'e'].map(message => ({ message, size: message.length }))
+  )
   t.equal(streams.size, 5)
   streams.push(binary, Buffer.from('fgh'), 0, 2)
   t.equal(streams.size, 7)
@@ -284,8 +288,8 @@ t.test('messages that had come before are next, in one piece each; what of them 
   t.strictSame(seen, [false, 'ab', true, Buffer.from('c')])
   t.strictSame(calls, ['hold', 'hold'], 'by the message that has begun, and its piece')
   t.equal(await (await within(streams.next(), 'one that is not read')).value?.binary, false)
-  t.equal(streams.size, 4)
-  t.strictSame([streams.takeWhole(), streams.takeWhole()], [['e'], []])
+  t.equal(streams.size, 5, 'a piece of text may take two bytes a character')
+  t.strictSame([streams.takeWhole(), streams.takeWhole()], [[{ message: 'e', size: 1 }], []])
   const last = (await within(streams.next(), 'the message that has begun')).value
   t.strictSame(await last?.next(), item(Buffer.from('fg')))
 })

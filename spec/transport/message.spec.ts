@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Opcode } from '../../lib/protocol/opcode.ts'
-import { toMessage } from '../../lib/transport/message.ts'
+import { memoryOf, toMessage, type Message } from '../../lib/transport/message.ts'
 import { bytes } from '../helpers/frames.ts'
 
 const { text, binary } = Opcode
@@ -67,4 +67,38 @@ t.test('binary in memory that the next read fills anew is copied, however much o
   const message = toMessage(binary, arena, 0, 100, false, false) as Buffer
   t.not(message.buffer, arena.buffer)
   t.strictSame(message, Buffer.from(chunkOf(100)))
+})
+
+t.test('a binary message that is kept pins no more than a few times its size, whatever comes between', async t => {
+  const arena = chunkOf(8192)
+  const copy = (size: number): Buffer => toMessage(binary, arena, 3, 3 + size, false, false) as Buffer
+  for (const size of [0, 1, 20, 64, 65, 200, 256, 257, 1000, 4000, 8191 - 3]) {
+    const kept = copy(size)
+    for (const other of [20, 100, 300, 4000, 100]) copy(other)
+    t.strictSame(kept, Buffer.from(chunkOf(8192).subarray(3, 3 + size)), 'and is not written over')
+    t.ok(kept.buffer.byteLength <= Math.max(1024, 2 * size), `${size} bytes in ${kept.buffer.byteLength}`)
+    t.equal(kept.byteOffset % 8, 0, 'other views may be made of it')
+  }
+})
+
+t.test('many small ones share their memory, and each is its own', async t => {
+  const arena = chunkOf(100)
+  const messages = Array.from({ length: 1000 }, (_, i) => {
+    arena[0] = i
+    return toMessage(binary, arena, 0, 100, false, false) as Buffer
+  })
+  t.ok(messages.every((message, i) => message[0] === (i & 0xff) && message.length === 100))
+  t.ok(new Set(messages.map(({ buffer }) => buffer)).size <= 120)
+})
+
+t.test('the memory of a message: two bytes a character of text that is not ASCII', async t => {
+  const cases: [message: Message, ascii: boolean, bytes: number][] = [
+    ['', true, 0],
+    ['abc', true, 3],
+    ['abc', false, 6],
+    ['€', false, 2],
+    [Buffer.alloc(5), false, 5],
+    [Buffer.alloc(5), true, 5],
+  ]
+  for (const [message, ascii, bytes] of cases) t.equal(memoryOf(message, ascii), bytes)
 })

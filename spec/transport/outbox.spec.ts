@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { HIGH_WATER, Outbox } from '../../lib/transport/outbox.ts'
+import { pinned } from '../../lib/transport/pinned-memory.ts'
 import { bytes, hex } from '../helpers/frames.ts'
 import { eventually, turn, within } from '../helpers/journal.ts'
 import { MemoryTransport, socketPair } from '../helpers/transports.ts'
@@ -514,4 +515,80 @@ t.test('taken rejects where the end comes first', async t => {
   const waiting = outbox.taken()
   outbox.end()
   await t.rejects(within(waiting, 'the end'), { code: 'connection-closed' })
+})
+
+/** Has a transport that takes nothing, and one message of `size` bytes written to it. */
+function blockedBy(t: Test, size: number): Watched {
+  const made = watched(t)
+  made.transport.stall()
+  add(made.outbox, noise(size))
+  made.outbox.flush()
+  return made
+}
+
+t.test('what waits for a blocked transport has memory of its own, of any size, and no slab', async t => {
+  for (const size of [10, 4095, 4096, 20_000, 60_000]) {
+    const { outbox, transport } = blockedBy(t, 10)
+    add(outbox, noise(size))
+    outbox.flush()
+    transport.goOn()
+    await eventually('all of it', () => transport.writes.flat().length === 2)
+    const waited = transport.writes.flat()[1]
+    t.ok(waited.equals(noise(size)))
+    t.ok(waited.buffer.byteLength <= 2 * size, `${size} bytes in ${waited.buffer.byteLength}`)
+  }
+})
+
+t.test('of several pieces none pins more than twice its size while it waits', async t => {
+  const { outbox, transport } = blockedBy(t, 10)
+  const large = Buffer.alloc(300_000)
+  add(outbox, noise(20_000))
+  outbox.append(large.subarray(0, 100_000))
+  add(outbox, noise(30_000))
+  outbox.append(large.subarray(0, 200_000))
+  outbox.flush()
+  transport.goOn()
+  await eventually('all of it', () => transport.writes.flat().length === 5)
+  for (const { length, buffer } of transport.writes.flat().slice(1)) {
+    t.ok(buffer.byteLength <= 2 * length, `${length} bytes in ${buffer.byteLength}`)
+  }
+})
+
+t.test('the first write that waits pins a slab; once many are pinned, batches are copied before they are written', async t => {
+  const MOST = 32
+  const blocked: Watched[] = []
+  // Each is in a slab of its own, because large ones come between.
+  const next = (): Watched => {
+    const made = blockedBy(t, 100)
+    const other = watched(t)
+    for (let i = 0; i < 2; i++) add(other.outbox, noise(64_000))
+    other.outbox.flush()
+    blocked.push(made)
+    return made
+  }
+  await turn()
+  const before = pinned()
+  while (pinned() < MOST) next()
+  const late = next()
+  t.equal(pinned(), MOST)
+  for (const { transport } of blocked) transport.goOn()
+  t.ok(late.transport.writes[0][0].buffer.byteLength <= 200)
+  t.ok(blocked[0].transport.writes[0][0].buffer.byteLength > 64_000)
+  await turn()
+  for (const { outbox } of blocked) {
+    add(outbox, 'more')
+    outbox.flush()
+  }
+  t.ok(pinned() <= before, 'the next write of each finds that the first was taken')
+})
+
+t.test('one that is discarded keeps nothing', async t => {
+  const before = pinned()
+  const { outbox } = blockedBy(t, 10)
+  const other = watched(t)
+  for (let i = 0; i < 2; i++) add(other.outbox, noise(64_000))
+  t.ok(pinned() >= before)
+  add(outbox, 'never sent')
+  outbox.discard()
+  t.strictSame([outbox.size, pinned()], [0, before])
 })

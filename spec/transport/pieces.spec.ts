@@ -1,5 +1,5 @@
 import t from 'tap'
-import { gather, ownMemory } from '../../lib/transport/pieces.ts'
+import { gather, ownMemory, pinsOthers } from '../../lib/transport/pieces.ts'
 
 const SMALL = 4 * 1024
 
@@ -21,14 +21,20 @@ t.test('nothing from nothing', async t => {
   t.strictSame(gather([]), [])
 })
 
-t.test('a small piece of shared memory gets its own, of just its size', async t => {
-  const piece = shared(SMALL - 1)
-  const own = ownMemory(piece)
-  t.ok(own.equals(piece))
-  t.equal(own.buffer.byteLength, SMALL - 1)
-  t.not(own.buffer, piece.buffer)
+t.test('a piece that pins more than twice its size gets memory of its own, of just its size', async t => {
+  for (const size of [1, SMALL, 49_999]) {
+    const piece = shared(size)
+    t.equal(pinsOthers(piece), true)
+    const own = ownMemory(piece)
+    t.ok(own.equals(piece))
+    t.equal(own.buffer.byteLength, size)
+    t.not(own.buffer, piece.buffer)
+  }
 })
 
-t.test('what is large, or has its memory to itself, is not copied', async t => {
-  for (const piece of [shared(SMALL), Buffer.allocUnsafeSlow(10)]) t.equal(ownMemory(piece), piece)
+t.test('one that is most of its memory, or has it to itself, is not copied', async t => {
+  for (const piece of [shared(50_000), Buffer.allocUnsafeSlow(10)]) {
+    t.equal(pinsOthers(piece), false)
+    t.equal(ownMemory(piece), piece)
+  }
 })

@@ -5,6 +5,7 @@ import { Opcode } from '../../lib/protocol/opcode.ts'
 import { sendStream, type PartSender, type PieceSource } from '../../lib/transport/send-stream.ts'
 import { hex } from '../helpers/frames.ts'
 import { turn, within } from '../helpers/journal.ts'
+import { held } from '../helpers/memory.ts'
 
 /** Writes down what is asked of it; goes on unless it is full. */
 class FakeSender implements PartSender {
@@ -227,4 +228,31 @@ t.test('bytes go as they are, without a copy', async t => {
   }
   await sendStream(sender, [large], undefined)
   t.equal(sent?.buffer, large.buffer)
+})
+
+t.test('a piece that was sent is not kept while the source has nothing more to give', async t => {
+  const SIZE = 8 * 1024 * 1024
+  for (const piece of [(): Buffer => Buffer.alloc(SIZE), (): string => 'x'.repeat(SIZE)]) {
+    let sent = 0
+    const sender = Object.assign(new FakeSender(), {
+      sendPart(_: Opcode, data: Uint8Array): boolean {
+        sent += data.length
+        return true
+      },
+    })
+    let silent = false
+    const source = async function* (): AsyncGenerator<string | Buffer> {
+      yield piece()
+      silent = true
+      await new Promise(() => {})
+    }
+    const before = held()
+    void sendStream(sender, source(), undefined)
+    while (!silent) await turn()
+    t.equal(sent, SIZE)
+    // Promises that have settled are let go a turn later.
+    await turn()
+    const kept = held() - before
+    t.ok(kept < SIZE / 2, `${kept} bytes`)
+  }
 })

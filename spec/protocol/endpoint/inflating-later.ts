@@ -53,6 +53,24 @@ t.test('up to `atOnceUpTo` bytes are decompressed at once, more elsewhere, with 
   }
 })
 
+t.test('what turns out too large to be decompressed at once is decompressed elsewhere, once', async t => {
+  for (const role of ROLES) {
+    for (const way of WAYS) {
+      for (const frames of [[frame(COMPRESSED_TEXT, 'abcd')], [frame(TEXT_BEGIN, 'ab'), frame(END, 'cd')]]) {
+        const all = later(role)
+        resuming(all)
+        const { observed, decompressor } = all
+        decompressor.becomesAtOnce = 6
+        observed.feed([frame(COMPRESSED_TEXT, 'abc'), ...frames, frame(COMPRESSED_TEXT, 'e')], way)
+        t.strictSame(observed.events, ['text aabbcc', 'busy'], `${role}, ${way}`)
+        t.strictSame(decompressor.later.map(({ bytes, limit }) => [bytes.toString(), limit]), [['abcd', 1000]])
+        decompressor.finish()
+        t.strictSame(observed.events.slice(2), ['ready', 'text aabbccdd', 'text ee'])
+      }
+    }
+  }
+})
+
 t.test('what is received meanwhile is kept, whatever it is, and comes behind it in order', async t => {
   const frames = [frame(TEXT, 'a'), frame(PING, 'b'), LARGE, frame(TEXT, 'c'), GOODBYE, frame(TEXT, 'never')]
   const events = ['busy', 'ready', MESSAGE, 'text a', 'ping 62', 'busy', 'ready', MESSAGE, 'text c', 'close 1000']

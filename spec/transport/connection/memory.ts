@@ -1,12 +1,14 @@
 import t, { type Test } from 'tap'
 import { Diagnostics } from '../../../lib/diagnostics.ts'
 import type { Connection } from '../../../lib/transport/connection.ts'
+import type { TopicHub } from '../../../lib/transport/connection-setup.ts'
 import { MemoryBudget } from '../../../lib/transport/memory-budget.ts'
 import { connected, startConnection, type Connected, type ConnectedOptions, type Handlers } from '../../helpers/connected.ts'
 import { bytes, closeFrame, frame, masked } from '../../helpers/frames.ts'
 import { handCompression } from '../../helpers/hand-codec.ts'
 import { deflatedFrame } from '../../helpers/deflated.ts'
 import { eventually, turn } from '../../helpers/journal.ts'
+import { held } from '../../helpers/memory.ts'
 import { random } from '../../helpers/random.ts'
 import { closed, socketPair } from '../../helpers/transports.ts'
 
@@ -16,6 +18,8 @@ const BEGINS = '02'
 const MANY = 1_000_000
 /** What a write that waits for another takes besides its bytes. */
 const WAITS = 512
+/** What a callback that has not settled takes besides its message. */
+const PENDING = 512
 
 interface Counted extends Connected {
   readonly memory: MemoryBudget
@@ -135,10 +139,16 @@ t.test('messages that wait for an iterator count', async t => {
   t.equal(memory.bytes, 11_000)
   await messages.next()
   await messages.next()
+  t.equal(held(), 6000, 'the loop is at the second')
+  const third = messages.next()
   t.equal(held(), 0)
+  feed(frame(BINARY, zeros(7000)))
+  await third
+  await turn()
+  t.equal(held(), 7000, 'one that was waited for counts as well')
   feed(frame(BINARY, zeros(5000)))
   await turn()
-  t.equal(memory.bytes, 5000)
+  t.equal(memory.bytes, 12_000)
   await messages.return()
   t.equal(held(), 0, 'or for nobody')
 })
@@ -162,46 +172,151 @@ t.test('pieces that wait for a stream count', async t => {
 })
 
 t.test('that less is held is told at once where the budget is tight', async t => {
-  for (const [limit, left] of [[7000, 0], [MANY, 5000]] as const) {
-    const { feed, memory, connection } = counted(t, limit)
+  for (const [limit, left] of [[22_000, 0], [MANY, 20_000]] as const) {
+    const { memory, connection, transport } = counted(t, limit)
     await turn()
-    const messages = connection[Symbol.asyncIterator]()
-    feed(frame(BINARY, zeros(5000)))
+    transport.stall()
+    connection.send(zeros(19_996))
     await turn()
-    t.equal(memory.bytes, 5000)
-    await messages.next()
-    void messages.next()
+    t.equal(memory.bytes, 20_000)
+    transport.goOn()
+    await eventually('an empty queue', () => connection.bufferedAmount === 0)
     t.equal(memory.bytes, left, `${limit}`)
   }
 })
 
 t.test('and else at the next turn of the heartbeat', async t => {
-  const { feed, memory, connection } = counted(t)
+  const { memory, connection, transport } = counted(t)
   await turn()
-  const messages = connection[Symbol.asyncIterator]()
-  feed(frame(BINARY, zeros(5000)))
+  transport.stall()
+  connection.send(zeros(4996))
   await turn()
-  await messages.next()
-  void messages.next()
+  transport.goOn()
+  await eventually('an empty queue', () => connection.bufferedAmount === 0)
   t.equal(memory.bytes, 5000)
   connection.countSilence(10)
   t.equal(memory.bytes, 0)
 })
 
-t.test('messages whose callback has not settled count', async t => {
-  const settle: (() => void)[] = []
-  const message = (): Promise<void> => new Promise(resolve => settle.push(resolve))
-  const { feed, memory, held } = counted(t, MANY, { message })
+/** A `message` callback that settles when the test says so, oldest first. */
+function pendingCallbacks(): { message(): Promise<void>; settle(how?: 'resolve' | 'reject'): void } {
+  const all: { resolve(): void; reject(error: Error): void }[] = []
+  return {
+    message: () => new Promise((resolve, reject) => void all.push({ resolve, reject })),
+    settle: (how = 'resolve') => all.shift()?.[how](new Error('late')),
+  }
+}
+
+t.test('messages whose callback has not settled count, with what the callback takes, and text with two bytes a character', async t => {
+  const { message, settle } = pendingCallbacks()
+  const { feed, memory } = counted(t, MANY, { message })
   await turn()
-  feed(frame(BINARY, zeros(5000)), frame(TEXT, 'x'.repeat(6000)))
+  feed(frame(BINARY, zeros(5000)), frame(TEXT, 'x'.repeat(6000)), frame(TEXT, 'é'.repeat(1000)))
   await turn()
-  t.equal(memory.bytes, 11_000)
-  settle[0]()
+  t.strictSame([memory.kept, memory.bytes], [13_000 + 3 * PENDING, 13_000 + 3 * PENDING])
+  for (const left of [8000 + 2 * PENDING, 2000 + PENDING, 0]) {
+    settle()
+    await turn()
+    t.equal(memory.bytes, left)
+  }
+})
+
+t.test('they count behind the end of the connection too, until they settle, however that is', async t => {
+  for (const how of ['resolve', 'reject'] as const) {
+    const { message, settle } = pendingCallbacks()
+    const { feed, memory, journal, connection } = counted(t, MANY, { message })
+    await turn()
+    feed(frame(BINARY, zeros(5000)), frame(BINARY, zeros(6000)))
+    await turn()
+    connection.terminate()
+    await journal.until('gone')
+    t.strictSame([memory.bytes, memory.holders], [11_000 + 2 * PENDING, 0])
+    settle(how)
+    await turn()
+    t.equal(memory.bytes, 6000 + PENDING)
+    settle(how)
+    await turn()
+    t.equal(memory.bytes, 0)
+  }
+})
+
+t.test('or until they are collected: what can never settle keeps nothing', async t => {
+  const { feed, memory, journal, connection } = counted(t, MANY, { message: () => new Promise(() => {}) })
   await turn()
-  t.equal(held(), 6000)
-  settle[1]()
+  feed(frame(BINARY, zeros(5000)))
   await turn()
-  t.equal(held(), 0)
+  connection.terminate()
+  await journal.until('gone')
+  await eventually('the collection', () => {
+    held()
+    return memory.bytes === 0
+  })
+})
+
+t.test('messages that wait for a loop count behind the end too, until they are taken or the loop is left', async t => {
+  for (const leave of [false, true]) {
+    const { feed, memory, journal, connection } = counted(t)
+    await turn()
+    const messages = connection[Symbol.asyncIterator]()
+    feed(frame(BINARY, zeros(5000)), frame(TEXT, 'é'.repeat(3000)))
+    await turn()
+    connection.terminate()
+    await journal.until('gone')
+    t.strictSame([memory.kept, memory.bytes], [11_000, 11_000])
+    if (leave) {
+      await messages.return()
+    } else {
+      await messages.next()
+      await messages.next()
+      t.equal(memory.bytes, 6000, 'the loop is at it')
+      await messages.next()
+    }
+    t.equal(memory.bytes, 0)
+  }
+})
+
+t.test('where the application keeps the whole budget, input of 1 KiB and more is refused, and less passes', async t => {
+  const { message, settle } = pendingCallbacks()
+  const memory = new MemoryBudget(100_000)
+  const diagnostics = new Diagnostics()
+  const keeping = connected(t, { message }, { memory, limits: { pendingMessages: 100 } })
+  const large = connected(t, { message: (socket, data) => socket.send(data) }, { memory, diagnostics })
+  const small = connected(t, { message: (socket, data) => socket.send(data) }, { memory })
+  await turn()
+  keeping.feed(frame(BINARY, zeros(50_000)), frame(BINARY, zeros(50_000)))
+  await turn()
+  t.strictSame([memory.isFull, memory.isScarce], [true, true])
+  small.feed(frame(TEXT, 'hello'))
+  await turn()
+  t.equal(small.transport.written(), frame(TEXT, 'hello'))
+  large.feed(frame(BINARY, zeros(1020)))
+  await turn()
+  t.equal(large.transport.written(), closeFrame(1013, 'memory'))
+  t.strictSame(large.journal.lines, ['open', 'close 1013 memory'])
+  t.equal(diagnostics.limitsReached.get('memory'), 1)
+  settle()
+  await turn()
+  t.strictSame([memory.isFull, memory.isScarce], [false, false])
+  small.feed(frame(BINARY, zeros(5000)))
+  await turn()
+  t.equal(small.journal.lines.at(-1), 'binary of 5000')
+})
+
+t.test('what only the application can let go costs others nothing but their room', async t => {
+  const { message } = pendingCallbacks()
+  const memory = new MemoryBudget(100_000)
+  const keeping = connected(t, { message }, { memory })
+  const other = connected(t, {}, { memory })
+  await turn()
+  keeping.feed(frame(BINARY, zeros(90_000)))
+  await turn()
+  other.feed(frame(BEGINS, zeros(1000)))
+  await turn()
+  t.strictSame([memory.stopped, memory.bytes], [0, 90_000 + PENDING + 4000])
+  other.feed(frame('00', zeros(4000)))
+  await turn()
+  t.strictSame(other.journal.lines, ['open', 'close 1013 memory'])
+  t.strictSame(keeping.journal.lines, ['open', 'binary of 90000'], 'it would free nothing')
 })
 
 t.test('small writes that wait count with what they take, and so do messages that wait for another', async t => {
@@ -317,7 +432,7 @@ t.test('near the budget the largest is not read; when there is room again it rea
   t.strictSame(large.journal.lines, ['open', 'close 1013 memory'], 'it was the only one to blame')
 })
 
-const HOLDER = { recount() {}, stopReading() {}, resumeReading() {}, dropHeld() {} }
+const HOLDER = { connection: null, recount() {}, stopReading() {}, resumeReading() {}, dropHeld() {} }
 
 t.test('one that was stopped goes on where it was, unless it is paused for other reasons', async t => {
   const memory = new MemoryBudget(100_000)
@@ -510,4 +625,57 @@ t.test('random deeds of many connections on real sockets: the books are right at
   await turn()
   t.ok(most > 0)
   t.strictSame([memory.bytes, memory.holders, memory.stopped], [0, 0, 0])
+})
+
+t.test('what compression keeps for a connection counts, and is given up where the budget is tight', async t => {
+  const compression = { ...handCompression(), contexts: true }
+  Object.assign(compression.compressor, { memory: 60_000 })
+  Object.assign(compression.compressor, { release: () => Object.assign(compression.compressor, { memory: 0 }) })
+  const memory = new MemoryBudget(100_000)
+  const { feed, connection, journal, transport } = connected(t, {}, { memory, compression })
+  await turn()
+  feed(frame(TEXT, 'a'))
+  await turn()
+  t.equal(memory.bytes, 60_000)
+  memory.report(HOLDER, 0, 20_000)
+  t.strictSame([memory.bytes, memory.stopped], [20_000, 0])
+  await turn()
+  t.equal(transport.isPaused(), false)
+  feed(frame(TEXT, 'b'))
+  await turn()
+  t.strictSame(journal.lines, ['open', 'text a', 'text b'])
+  connection.terminate()
+  await journal.until('gone')
+  t.equal(memory.bytes, 20_000)
+})
+
+t.test('what a stream reads ahead while it is paused is looked at once a second', async t => {
+  const { memory, connection, transport, journal } = counted(t)
+  await turn()
+  connection.pause()
+  transport.push(bytes(masked(frame(TEXT, 'x'.repeat(8992)))))
+  await eventually('the look', () => memory.bytes === 9000)
+  connection.resume()
+  await journal.until('text of 8992')
+  connection.recount()
+  t.equal(memory.holders, 0)
+})
+
+t.test('topics count with the connection, until they are left or it is over', async t => {
+  const topics = new Set<string>()
+  const hub: TopicHub<Connection<string>> = {
+    subscribe: (_, topic) => topics.add(topic).size,
+    unsubscribe: (_, topic) => (topics.delete(topic), topics.size),
+    topicBytes: () => 2000 * topics.size,
+    publish: () => 0,
+  }
+  const { held, connection, journal, memory } = counted(t, MANY, {}, { hub })
+  await turn()
+  for (const topic of ['a', 'b', 'c']) connection.subscribe(topic)
+  t.equal(held(), 6000)
+  connection.unsubscribe('b')
+  t.equal(held(), 4000)
+  connection.terminate()
+  await journal.until('gone')
+  t.equal(memory.bytes, 0)
 })

@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
-import { resolveLimits } from '../../../lib/limits.ts'
+import { resolveLimits, type LimitOptions } from '../../../lib/limits.ts'
 import { Connection } from '../../../lib/transport/connection.ts'
 import type { Message } from '../../../lib/transport/message.ts'
-import { connected, startConnection } from '../../helpers/connected.ts'
-import { bytes, frame, hex, masked } from '../../helpers/frames.ts'
+import { connected, startConnection, type Connected } from '../../helpers/connected.ts'
+import { bytes, closeFrame, frame, hex, masked } from '../../helpers/frames.ts'
 import { eventually, turn, within } from '../../helpers/journal.ts'
 import { socketPair } from '../../helpers/transports.ts'
 
@@ -152,42 +152,187 @@ function startClient(t: Test, transport: Duplex, message: (data: Message) => voi
   return connection
 }
 
-t.test('what takes long with a full read lets others read first, and reads on in the next turn', async t => {
+/** A connection whose callback takes as long as the test says, by a clock that stands still otherwise. */
+async function slow(t: Test, limits: LimitOptions = {}): Promise<Slow> {
   const { now } = performance
   let time = 1
   performance.now = () => time
   t.teardown(() => void (performance.now = now))
   const seen: number[] = []
-  let slowness = 0
-  const message = (_: unknown, data: Message): void => {
-    seen.push(data.length)
-    time += slowness
+  const made: Slow = {
+    ...connected(t, { message: (_, data) => {
+      seen.push(data.length)
+      time += made.slowness
+    } }, { limits }),
+    seen,
+    slowness: 0,
   }
-  const { connection, transport } = connected(t, { message })
   await turn()
-  /** Whether reading went on at once. */
+  return made
+}
+
+interface Slow extends Connected {
+  /** The lengths of the messages that were handed over. */
+  readonly seen: number[]
+  /** Milliseconds that the callback takes. */
+  slowness: number
+}
+
+/** One that is shorter never waits. */
+const LONG = 4096
+
+t.test('a read that takes long lets others read first, and reads on in the next turn', async t => {
+  const made = await slow(t)
+  const { connection, transport, feed, seen } = made
   const read = async (size: number, milliseconds: number): Promise<boolean> => {
-    slowness = milliseconds
+    made.slowness = milliseconds
     const count = seen.length
-    transport.push(bytes(masked(frame(BINARY, Buffer.alloc(size)))))
-    while (seen.length === count) await new Promise(resolve => process.nextTick(resolve))
+    feed(frame(BINARY, Buffer.alloc(size)))
+    for (let i = 0; i < 10 && seen.length === count; i++) await new Promise(resolve => process.nextTick(resolve))
+    t.equal(seen.length, count + 1)
     return !transport.isPaused()
   }
-  const FULL = 64 * 1024
-  t.equal(await read(FULL, 1), true, 'not that long')
-  t.equal(await read(FULL - 9, 5), true, 'not full, with 8 bytes of header')
-  t.equal(await read(FULL, 5), false)
+  t.equal(await read(LONG, 1), true, 'not that long')
+  t.equal(await read(LONG, 8), false, 'too long together')
   await turn()
   t.equal(transport.isPaused(), false)
-  t.equal(await read(FULL - 8, 3), true)
-  t.equal(await read(FULL - 8, 3), false, 'just full, and too long together')
+  t.equal(await read(LONG - 9, 9), true, 'a short one is not held back')
+  await turn()
+  t.equal(await read(LONG, 9), false)
   connection.pause()
   await turn()
   t.equal(transport.isPaused(), true, 'the pause of somebody else stays')
   connection.resume()
   await turn()
   t.equal(transport.isPaused(), false)
-  t.equal(await read(FULL, 5), false)
+  t.equal(await read(LONG, 9), false)
   connection.terminate()
   await turn()
+})
+
+t.test('messages of one read: those behind the time that a turn has wait for the next', async t => {
+  const made = await slow(t)
+  const SIZE = 20_000
+  made.slowness = 5
+  made.feed(...[1, 2, 3, 4, 5].map(more => frame(BINARY, Buffer.alloc(SIZE + more))))
+  for (const expected of [2, 4, 5]) {
+    await eventually('the messages of a turn', () => made.seen.length >= expected)
+    t.equal(made.seen.length, expected)
+    await turn()
+  }
+  t.strictSame(made.seen, [1, 2, 3, 4, 5].map(more => SIZE + more), 'in order')
+  t.equal(made.transport.isPaused(), false)
+})
+
+t.test('where the time of a turn is over, a long read of another connection is kept for the next', async t => {
+  const made = await slow(t)
+  const other = connected(t)
+  await turn()
+  made.slowness = 9
+  made.feed(frame(BINARY, Buffer.alloc(10)))
+  other.feed(frame(BINARY, Buffer.alloc(LONG)))
+  other.feed(frame(BINARY, Buffer.alloc(1)))
+  const short = connected(t)
+  await new Promise(resolve => process.nextTick(resolve))
+  t.strictSame([made.seen, other.journal.lines], [[10], ['open']])
+  t.equal(other.connection.retainedBytes, LONG + 8, 'which counts meanwhile')
+  await other.journal.reach(3)
+  t.strictSame(other.journal.lines, ['open', `binary of ${LONG}`, 'binary 00'])
+  short.feed(frame(BINARY, Buffer.alloc(1)))
+  await short.journal.reach(2)
+})
+
+t.test('and so is a large message of which only the last byte has come', async t => {
+  const SIZE = 70_000
+  for (const type of [TEXT, BINARY]) {
+    const made = await slow(t)
+    const other = connected(t)
+    const message = bytes(masked(frame(type, Buffer.alloc(SIZE, 'a'))))
+    await turn()
+    other.transport.push(message.subarray(0, -1))
+    await turn()
+    made.slowness = 9
+    made.feed(frame(BINARY, Buffer.alloc(10)))
+    other.transport.push(message.subarray(-1))
+    await new Promise(resolve => process.nextTick(resolve))
+    t.strictSame(other.journal.lines, ['open'])
+    t.ok(other.connection.retainedBytes >= SIZE)
+    other.feed(frame(TEXT, 'behind it'))
+    await other.journal.reach(3)
+    t.strictSame(other.journal.lines, ['open', `${type === TEXT ? 'text' : 'binary'} of ${SIZE}`, 'text behind it'])
+    t.equal(other.connection.retainedBytes, 0)
+    made.connection.terminate()
+  }
+})
+
+t.test('one that waits for its turn and is dropped is handed nothing', async t => {
+  const made = await slow(t)
+  const other = connected(t)
+  await turn()
+  made.slowness = 9
+  made.feed(frame(BINARY, Buffer.alloc(10)))
+  other.feed(frame(BINARY, Buffer.alloc(LONG)))
+  await new Promise(resolve => process.nextTick(resolve))
+  other.connection.terminate()
+  await other.journal.until('gone')
+  for (let i = 0; i < 3; i++) await turn()
+  t.strictSame(other.journal.lines, ['open', 'close 1006 terminated', 'gone'])
+})
+
+t.test('the end of a stream does not pass what waits for its turn', async t => {
+  for (const role of ['server', 'client'] as const) {
+    const made = await slow(t)
+    const other = connected(t, {}, { role })
+    await turn()
+    made.slowness = 9
+    made.feed(frame(BINARY, Buffer.alloc(10)))
+    const wire = frame(BINARY, Buffer.alloc(LONG)) + closeFrame(1000)
+    other.transport.push(bytes(role === 'server' ? [frame(BINARY, Buffer.alloc(LONG)), closeFrame(1000)].map(each => masked(each)).join('') : wire))
+    await new Promise(resolve => process.nextTick(resolve))
+    // As streams of Node do where they are paused, but not stopped.
+    other.transport.emit('end')
+    t.strictSame(other.journal.lines, ['open'], role)
+    await other.journal.until('close')
+    t.strictSame(other.journal.lines, ['open', `binary of ${LONG}`, 'close 1000'], role)
+    await turn()
+    t.equal(other.transport.writableEnded, true, 'it has ended its own side')
+    made.connection.terminate()
+  }
+})
+
+t.test('an end that comes while the connection is failed ends it at once', async t => {
+  const made = await slow(t)
+  const other = connected(t, {}, { role: 'client' })
+  await turn()
+  made.slowness = 9
+  made.feed(frame(BINARY, Buffer.alloc(10)))
+  other.transport.push(bytes(frame(BINARY, Buffer.alloc(LONG))))
+  await new Promise(resolve => process.nextTick(resolve))
+  other.transport.emit('end')
+  other.connection.fail(1011, '')
+  await turn()
+  t.strictSame(other.journal.lines, ['open', 'close 1011'])
+  t.equal(other.transport.writableEnded, true)
+})
+
+t.test('callbacks whose promises settle at once do not take more than a turn has', async t => {
+  const { now } = performance
+  let time = 1
+  performance.now = () => time
+  t.teardown(() => void (performance.now = now))
+  let count = 0
+  const message = async (): Promise<void> => {
+    count++
+    time += 3
+  }
+  const { feed } = connected(t, { message }, { limits: { pendingMessages: 1 } })
+  await turn()
+  feed(...Array.from({ length: 10 }, () => frame(TEXT, 'a')))
+  const counts: number[] = []
+  while (count < 10) {
+    await turn()
+    counts.push(count)
+  }
+  t.ok(counts.length >= 3, counts.join())
+  t.ok(counts.every((each, i) => each - (counts[i - 1] ?? 0) <= 4), counts.join())
 })
