@@ -1,18 +1,10 @@
 /** Compressed messages that grow a thousandfold: flat, in fragments, and compressed twice. */
-import { constants, deflateRawSync } from 'node:zlib'
+import { deflate, EXTENSION } from '../harness/deflate.js'
 import { Opcode, frame } from '../harness/wire.js'
 
-const EXTENSION = [
-  'Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover',
-]
 /** Just within the limit of a message, so that it is inflated whole; and far beyond it. */
 const [ALLOWED, HUGE] = [15, 512].map(mebibytes => deflate(Buffer.alloc(mebibytes * 1024 * 1024)))
 const NESTED = deflate(HUGE)
-
-/** As a message is compressed (RFC 7692, section 7.2.1). */
-function deflate(bytes) {
-  return deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4)
-}
 
 const BOMBS = [
   frame(Opcode.binary, ALLOWED, { compressed: true }),
@@ -32,7 +24,7 @@ export const bombs = {
   title: 'Compression bombs, 1:1000, flat, in fragments and nested, on 40 connections',
   compression: true,
   async run(attacker) {
-    const peers = await attacker.openMany(40, { path: '/sink', headers: EXTENSION })
+    const peers = await attacker.openMany(40, { path: '/sink', headers: [EXTENSION] })
     const until = attacker.until(12, 1)
     const taken = await Promise.all(peers.map((peer, i) => peer.flood(BOMBS[i % BOMBS.length], { until })))
     attacker.count(

@@ -4,6 +4,8 @@ import { Opcode, frame } from '../harness/wire.js'
 export const selfCheck = {
   id: 'self-check',
   title: 'no attack',
+  memory: true,
+  prompt: true,
   async run(attacker) {
     const peers = await attacker.openMany(5, { path: '/sink' })
     for (const peer of peers) for (let i = 0; i < 20; i++) peer.write(frame(Opcode.text, 'a'))

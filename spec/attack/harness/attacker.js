@@ -1,9 +1,10 @@
-/** The process that attacks: `attacker.js ID PORT short|full`. Tells what it got, and holds what it has open. */
+/** The process that attacks: `attacker.js ID PORT SECURE_PORT short|full [SETTING]…`. Tells what it got, and holds what it has open. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { attacks } from './attacks.js'
 import { Peer } from './peer.js'
+import { randomAttack } from '../random/attack.js'
 
-const [id, port, size] = process.argv.slice(2)
+const [id, port, securePort, size, ...settings] = process.argv.slice(2)
 /** So many addresses of this machine an attack comes from, where it is not about one of them. */
 const ADDRESSES = 250
 /** Handshakes under way at a time. */
@@ -11,13 +12,22 @@ const DIALLING = 100
 
 /** What an attack works with. */
 class Attacker {
-  port = Number(port)
   short = size === 'short'
+  /** What else the attack was started with. */
+  settings = settings
+  /** Whether its peers speak TLS, where nothing else is said. */
+  #tls
   /** @type {Peer[]} */
   peers = []
   /** What happened besides how the peers ended: text to how often. @type {Map<string, number>} */
   counts = new Map()
+  /** How peers ended: text to how often. @type {Map<string, number>} */
+  #outcomes = new Map()
   #dialled = 0
+
+  constructor(tls) {
+    this.#tls = tls
+  }
 
   /** The size of an attack: for the record, or for CI. */
   scale(full, short) {
@@ -40,11 +50,11 @@ class Attacker {
   }
 
   async dial(options = {}) {
-    return this.#keep(await Peer.dial({ port: this.port, address: this.nextAddress, ...options }))
+    return this.#keep(await Peer.dial(this.#where(options)))
   }
 
   async open(options = {}) {
-    return this.#keep(await Peer.open({ port: this.port, address: this.nextAddress, ...options }))
+    return this.#keep(await Peer.open(this.#where(options)))
   }
 
   /** So many, a few at a time; those that were let in. */
@@ -67,16 +77,35 @@ class Attacker {
     await delay(1000 * this.scale(full, short))
   }
 
+  /** Resolves at that moment. */
+  async moment(until) {
+    await delay(Math.max(0, until - performance.now()))
+  }
+
+  #where(options) {
+    const { tls = this.#tls } = options
+    return { port: Number(tls ? securePort : port), address: this.nextAddress, ...options, tls }
+  }
+
   #keep(peer) {
     this.peers.push(peer)
     return peer
   }
 
+  /** Of peers that are over only their outcome is kept, where there are more and more of them. */
+  forgetEnded() {
+    for (const { outcome } of this.peers.filter(peer => peer.ended)) this.#tally(outcome)
+    this.peers = this.peers.filter(peer => !peer.ended)
+  }
+
   /** What it got: the most frequent first. */
   get result() {
-    const outcomes = new Map()
-    for (const { outcome } of this.peers) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-    return [...sorted(outcomes), ...sorted(this.counts)]
+    for (const { outcome } of this.peers) this.#tally(outcome)
+    return [...sorted(this.#outcomes), ...sorted(this.counts)]
+  }
+
+  #tally(outcome) {
+    this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1)
   }
 }
 
@@ -84,9 +113,10 @@ function sorted(counts) {
   return [...counts].sort(([, a], [, b]) => b - a)
 }
 
-const attacker = new Attacker()
+const attack = [...attacks, randomAttack].find(attack => attack.id === id)
+const attacker = new Attacker(attack.tls === true)
 process.on('disconnect', () => process.exit())
-await attacks.find(attack => attack.id === id).run(attacker)
+await attack.run(attacker)
 process.send(attacker.result)
 // What is open stays open until the parent has looked whether others are still served.
 setInterval(() => {}, 1000)

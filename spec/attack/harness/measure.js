@@ -4,15 +4,15 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
 import { newcomer, Prober } from './prober.js'
+import { Sampler } from './sampler.js'
 import { Target } from './target.js'
+import { faultsOf, PATIENCE, slownessOf } from './verdict.js'
 
 const ATTACKER = fileURLToPath(new URL('attacker.js', import.meta.url))
-/** MiB: V8's heap, and all that the process may have resident: as much again for what lies outside the heap. */
+/** MiB of V8's heap, where an attack asks for no other. */
 export const HEAP = 256
-export const MOST_RESIDENT = 512
-const MIBI = 1024 * 1024
-/** Milliseconds that others may have to wait. Lenient, because machines that run this are busy; the figure is told. */
-const PATIENCE = 2500
+/** All that the process may have resident: as much again for what lies outside the heap. */
+export const RESIDENT = 2
 /** An attack that does not come to its end in this time has hung. */
 const ATTACK_TIME = 120_000
 /** After the attackers are gone, so long until the server must have let go of them: what has come takes time. */
@@ -23,6 +23,8 @@ const POLL = 100
  * @typedef {object} Result
  * @property {number} peak resident bytes at most
  * @property {ReturnType<Prober['seen']>} seen what the prober saw
+ * @property {{ real: number, counted: number | undefined, connections: number } | undefined} memory bytes more than
+ *   before that were held, and counted, at the moment that looked worst; undefined where the attack is not about it
  * @property {number} noise the worst latency of an idle server beside it
  * @property {number | undefined} newcomer milliseconds until a new connection was served
  * @property {[string, number][]} got what the attacker got
@@ -33,25 +35,44 @@ const POLL = 100
  */
 
 /**
+ * @typedef {object} Measuring
+ * @property {string} program of servers/
+ * @property {string[]} [parameters] of the program
+ * @property {string[]} [settings] of the attack
+ * @property {boolean} short
+ * @property {Prober} control of an idle server
+ * @property {number} [time] milliseconds in which the attack comes to its end
+ * @property {number} [recovery] milliseconds until the server must have let go of the attackers
+ */
+
+/**
  * @param {import('./attacks.js').Attack} attack
- * @param {{ program: string, parameters?: string[], short: boolean, control: Prober, recovery?: number }} options
+ * @param {Measuring} measuring
  * @returns {Promise<Result>}
  */
-export async function measure(attack, { program, parameters = [], short, control, recovery = RECOVERY }) {
-  const target = await Target.start(program, attack.compression ? [...parameters, '--compression'] : parameters, HEAP)
-  const prober = await Prober.start(target.port)
+export async function measure(attack, measuring) {
+  const { program, parameters = [], settings = [], short, control, time = ATTACK_TIME, recovery = RECOVERY } = measuring
+  const { heap = HEAP, tls = false } = attack
+  const flags = [...(attack.compression ? ['--compression'] : []), ...(tls || attack.alsoTls ? ['--tls'] : [])]
+  const target = await Target.start(program, [...parameters, ...flags], heap)
+  const port = tls ? target.securePort : target.port
+  const prober = await Prober.start(port, { tls, ...attack.prober })
+  const sampler = attack.memory ? await Sampler.start(target, prober) : undefined
   control.renew()
-  const attacker = fork(ATTACKER, [attack.id, String(target.port), short ? 'short' : 'full'])
+  prober.renew()
+  const ports = [port, target.securePort ?? port].map(String)
+  const attacker = fork(ATTACKER, [attack.id, ...ports, short ? 'short' : 'full', ...settings])
   try {
-    const got = await resultOf(attacker, target)
+    const got = await resultOf(attacker, target, time)
     const seen = prober.seen
     const noise = control.seen.worst
-    const served = target.ended === undefined ? await newcomer(target.port, PATIENCE + noise) : undefined
+    const memory = await sampler?.stop()
+    const served = target.ended === undefined ? await newcomer(port, PATIENCE + noise, tls) : undefined
     attacker.kill('SIGKILL')
     const left = await connectionsLeft(target, recovery)
-    const result = { peak: target.peak, seen, noise, newcomer: served, got, left, ended: endOf(target) }
-    const others = faultsOf(result)
-    const slow = slownessOf(result)
+    const result = { peak: target.peak, seen, memory, noise, newcomer: served, got, left, ended: endOf(target) }
+    const others = faultsOf(result, { resident: RESIDENT * heap })
+    const slow = slownessOf(result, attack.prompt === true)
     return { ...result, faults: [...others, ...slow], slow: others.length === 0 && slow.length > 0 }
   } finally {
     attacker.kill('SIGKILL')
@@ -61,8 +82,8 @@ export async function measure(attack, { program, parameters = [], short, control
 }
 
 /** What the attacker tells; where the server ends first, that is all there is to tell. */
-async function resultOf(attacker, target) {
-  const late = AbortSignal.timeout(ATTACK_TIME)
+async function resultOf(attacker, target, time) {
+  const late = AbortSignal.timeout(time)
   const told = once(attacker, 'message', { signal: late }).then(
     ([got]) => got,
     () => [['attack not over in time', 1]]
@@ -93,25 +114,4 @@ async function connectionsLeft(target, recovery) {
 
 function endOf(target) {
   return target.ended && `${target.ended}${target.lastWords && `: ${target.lastWords}`}`
-}
-
-/** @returns {string[]} sentences */
-function faultsOf({ peak, seen, got, left, ended }) {
-  if (ended !== undefined) return [`the process ended (${ended})`]
-  const faults = []
-  if (peak > MOST_RESIDENT * MIBI) faults.push(`${Math.round(peak / MIBI)} MiB resident, more than ${MOST_RESIDENT}`)
-  if (seen.lost) faults.push('the connection of somebody else was lost')
-  if (seen.asked === 0) faults.push('nobody was asked')
-  if (left === undefined) faults.push('the server does not answer any more')
-  else if (left > 1) faults.push(`${left - 1} connections were left behind`)
-  for (const [what] of got) if (/^attack/.test(what)) faults.push(what)
-  return faults
-}
-
-function slownessOf({ seen, noise, newcomer: served, ended }) {
-  if (ended !== undefined) return []
-  const faults = []
-  if (seen.worst > PATIENCE + noise) faults.push(`somebody else waited ${Math.round(seen.worst)} ms`)
-  if (served === undefined) faults.push(`nobody new was served within ${Math.round(PATIENCE + noise)} ms`)
-  return faults
 }

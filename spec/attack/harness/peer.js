@@ -1,6 +1,7 @@
 /** One raw connection: a socket, what it has read, and how it ended. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { connect as connectSecurely } from 'node:tls'
 import { Reader, request } from './wire.js'
 
 const HOST = '127.0.0.1'
@@ -11,17 +12,23 @@ export class Peer {
   ended = false
   /** The code of the socket's error. @type {string | undefined} */
   error
+  #transport
   #onAnswer
+  #heard = 0
+  #listener
 
   /**
    * Resolves once it is connected, or has failed to.
    *
-   * @param {{ port: number, address?: string, onMessage?: (payload: Buffer) => void }} options `address`: of its own end
+   * @param {{ port: number, address?: string, tls?: boolean, onMessage?: (payload: Buffer) => void }} options
+   *   `address`: of its own end
    */
-  static async dial({ port, address, onMessage }) {
-    const peer = new Peer(connect({ port, host: HOST, localAddress: address, noDelay: true }), onMessage)
+  static async dial({ port, address, tls = false, onMessage }) {
+    const transport = connect({ port, host: HOST, localAddress: address, noDelay: true })
+    const socket = tls ? connectSecurely({ socket: transport, rejectUnauthorized: false }) : transport
+    const peer = new Peer(socket, onMessage, transport)
     await new Promise(resolve => {
-      peer.socket.once('connect', resolve)
+      peer.socket.once(tls ? 'secureConnect' : 'connect', resolve)
       peer.socket.once('close', resolve)
     })
     return peer
@@ -35,9 +42,15 @@ export class Peer {
     return peer
   }
 
-  constructor(socket, onMessage) {
+  /** @param transport below TLS, where there is any */
+  constructor(socket, onMessage, transport) {
+    this.#transport = transport
     this.socket = socket
-    this.reader = new Reader(onMessage)
+    this.reader = new Reader(payload => {
+      this.#heard++
+      onMessage?.(payload)
+      this.#listener?.()
+    })
     socket.on('data', chunk => {
       this.reader.read(chunk)
       if (this.reader.status !== undefined) this.#onAnswer?.()
@@ -46,6 +59,7 @@ export class Peer {
     socket.on('close', () => {
       this.ended = true
       this.#onAnswer?.()
+      this.#listener?.()
     })
   }
 
@@ -93,13 +107,22 @@ export class Peer {
     })
   }
 
+  /** Resolves when so many messages have come that no call has waited for, or it is over, or `until` is. */
+  async heard(count, until) {
+    const timer = setTimeout(() => this.#listener?.(), Math.max(1, until - performance.now()))
+    while (this.#heard < count && !this.ended && performance.now() < until)
+      await new Promise(resolve => (this.#listener = resolve))
+    clearTimeout(timer)
+    this.#heard -= Math.min(count, this.#heard)
+  }
+
   /** Reads nothing from here on. */
   deafen() {
     this.socket.pause()
   }
 
   reset() {
-    this.socket.resetAndDestroy()
+    this.#transport.resetAndDestroy()
   }
 
   async gone() {

@@ -1,22 +1,34 @@
 /** Somebody who behaves: says a word every 50 ms and waits for the echo. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { Peer } from './peer.js'
+import { percentile, PROMPT } from './verdict.js'
 import { Opcode, frame } from './wire.js'
 
 const EVERY = 50
 /** Not where the attacks come from. */
 const ADDRESS = '127.0.0.2'
 const NEWCOMER = '127.0.0.3'
+const WORD = frame(Opcode.text, 'still there?')
+/** Milliseconds that answers are waited for before something is done that would delay them. */
+const HUSHED = 1000
 
 export class Prober {
   #peer
   #timer
+  #word
   /** When the words were sent that are not answered yet. @type {number[]} */
   #sent = []
   #latencies = []
+  #hushed = false
 
-  static async start(port) {
+  /**
+   * @param {number} port
+   * @param {{ tls?: boolean, word?: Buffer, headers?: string[] }} options `word`: the frame that is to be echoed
+   */
+  static async start(port, { tls, word = WORD, headers } = {}) {
     const prober = new Prober()
-    prober.#peer = await Peer.open({ port, address: ADDRESS, onMessage: () => prober.#answered() })
+    prober.#word = word
+    prober.#peer = await Peer.open({ port, tls, headers, address: ADDRESS, onMessage: () => prober.#answered() })
     prober.#timer = setInterval(() => prober.#ask(), EVERY)
     return prober
   }
@@ -28,8 +40,9 @@ export class Prober {
     return {
       asked: all.length,
       lost: !this.#peer.open,
-      median: all[Math.floor(all.length / 2)] ?? 0,
-      late: all.filter(latency => latency > 100).length,
+      median: percentile(all, 50),
+      p99: percentile(all, 99),
+      late: all.filter(latency => latency > PROMPT).length,
       worst: all.at(-1) ?? 0,
     }
   }
@@ -39,15 +52,26 @@ export class Prober {
     this.#latencies = []
   }
 
+  /** Says nothing until `goOn`. Resolves when all has been answered, or has not been for a while. */
+  async hush() {
+    this.#hushed = true
+    const deadline = performance.now() + HUSHED
+    while (this.#sent.length > 0 && performance.now() < deadline) await delay(1)
+  }
+
+  goOn() {
+    this.#hushed = false
+  }
+
   stop() {
     clearInterval(this.#timer)
     this.#peer.reset()
   }
 
   #ask() {
-    if (!this.#peer.open) return
+    if (!this.#peer.open || this.#hushed) return
     this.#sent.push(performance.now())
-    this.#peer.write(frame(Opcode.text, 'still there?'))
+    this.#peer.write(this.#word)
   }
 
   #answered() {
@@ -56,11 +80,11 @@ export class Prober {
 }
 
 /** Milliseconds until somebody new is connected and has been answered; undefined where that takes over `time`. */
-export async function newcomer(port, time) {
+export async function newcomer(port, time, tls) {
   const started = performance.now()
   let answer
   const answered = new Promise(resolve => (answer = resolve))
-  const served = Peer.open({ port, address: NEWCOMER, onMessage: () => answer(true) }).then(async peer => {
+  const served = Peer.open({ port, tls, address: NEWCOMER, onMessage: () => answer(true) }).then(async peer => {
     if (!peer.open) return false
     peer.write(frame(Opcode.text, 'hello'))
     const yes = await Promise.race([answered, peer.gone().then(() => false)])

@@ -1,7 +1,7 @@
 /** The result as a table: for the terminal, and for a page between two markers. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
-import { HEAP, MOST_RESIDENT } from './measure.js'
+import { HEAP } from './measure.js'
 
 export const BEGIN = '<!-- attacks: npm run test:attack -- --markdown docs/security.md -->'
 export const END = '<!-- end of attacks -->'
@@ -25,16 +25,25 @@ export function lineOf(title, server, result) {
 }
 
 /** Peak memory, what others saw, what the attacker got. */
-function cellsOf({ peak, seen, newcomer, got, ended }) {
-  const memory = `${Math.round(peak / MIBI)} MiB`
+function cellsOf({ peak, seen, newcomer, got, ended, memory: held }) {
+  const memory = `${mebibytes(peak)}${held === undefined ? '' : `; ${heldOf(held)}`}`
   if (ended !== undefined) return [memory, `process ended (${ended.slice(0, 80)})`, gotOf(got)]
-  const latency = seen.lost ? 'connection lost' : `${milliseconds(seen.worst)} (median ${milliseconds(seen.median)})`
+  const latency = seen.lost ? 'connection lost' : `${milliseconds(seen.worst)} (median ${milliseconds(seen.median)}, p99 ${milliseconds(seen.p99)})`
   const late = seen.late === 0 ? '' : `, ${seen.late} of ${seen.asked} over 100 ms`
   return [
     memory,
     `${latency}${late}; new ${newcomer === undefined ? 'not served' : milliseconds(newcomer)}`,
     gotOf(got),
   ]
+}
+
+/** Of a server that counts nothing, only what it held. */
+function heldOf({ real, counted }) {
+  return `${mebibytes(real)} held${counted === undefined ? '' : `, ${mebibytes(counted)} counted`}`
+}
+
+function mebibytes(bytes) {
+  return `${Math.round(bytes / MIBI)} MiB`
 }
 
 function gotOf(got) {
@@ -65,7 +74,8 @@ function notesOf(rows, { date, short, versions }) {
   return [
     `${date}: ${machine}${short ? '; the short form, with fewer connections and seconds' : ''}.`,
     `${names.join(', ')}, with their defaults; heap ${HEAP} MiB. In bold: failed.`,
-    'Memory: resident at most. Others waited: at worst, and in the median, for an echo; *new*: to connect and be answered.',
+    'Memory: resident at most; *held*: on the heap and in buffers behind a garbage collection, beside what the server counts.',
+    'Others waited: at worst, in the median and in p99, for an echo; *new*: to connect and be answered.',
     `An idle server beside them answered within ${milliseconds(noise)} at worst: so much of it is the machine’s.`,
   ]
 }

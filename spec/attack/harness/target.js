@@ -11,6 +11,8 @@ const KIBI = 1024
 
 export class Target {
   port = 0
+  /** Where it speaks TLS, if it does. @type {number | undefined} */
+  securePort
   /** Why it is over, before it was stopped. @type {string | undefined} */
   ended
   #child
@@ -26,7 +28,7 @@ export class Target {
    */
   static async start(program, parameters, heap) {
     const target = new Target(program, parameters, heap)
-    const [{ port }] = await Promise.race([
+    const [{ port, securePort }] = await Promise.race([
       once(target.#child, 'message'),
       once(target.#child, 'exit').then(() => [{}]),
       new Promise(resolve => setTimeout(resolve, START_TIME, [{}]).unref()),
@@ -36,6 +38,7 @@ export class Target {
       throw new Error(`${program} did not start: ${target.lastWords}`)
     }
     target.port = port
+    target.securePort = securePort
     return target
   }
 
@@ -67,11 +70,29 @@ export class Target {
 
   /** How many connections it has; undefined where it does not answer in time. */
   async connections(time = 5000) {
+    return this.#ask('connections', time)
+  }
+
+  /**
+   * What it holds on the heap and in ArrayBuffers behind a garbage collection, and counts as held, in bytes; with how
+   * many connections. Undefined where it does not answer in time.
+   *
+   * @returns {Promise<{ real: number, counted: number | undefined, connections: number } | undefined>}
+   */
+  async memory(time = 5000) {
+    return this.#ask('memory', time)
+  }
+
+  async #ask(question, time) {
     if (this.ended !== undefined) return undefined
-    this.#child.send('connections', () => {})
+    this.#child.send(question, () => {})
     const signal = AbortSignal.timeout(time)
-    const answer = await once(this.#child, 'message', { signal }).catch(() => undefined)
-    return answer?.[0].connections
+    // An answer that came too late for its question may come first.
+    for (;;) {
+      const answer = await once(this.#child, 'message', { signal }).catch(() => undefined)
+      if (answer === undefined) return undefined
+      if (question in answer[0]) return answer[0][question]
+    }
   }
 
   stop() {

@@ -1,10 +1,32 @@
 /** What the attacked applications have in common, whatever they are written with. */
 
+import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
 export const HOST = '127.0.0.1'
+
+/** What a server for TLS is made with. */
+export function credentials() {
+  const fixture = name => readFileSync(new URL(`../../fixtures/localhost.${name}.pem`, import.meta.url))
+  return { key: fixture('key'), cert: fixture('cert') }
+}
 
 /** What `/feed` sends to everybody there: together 1 MiB a second. */
 export const FEED = Buffer.alloc(4096 - 96, 'f')
 export const FEED_EVERY = 4
+
+/** How much of a message `/names` takes as the name of a topic. */
+export const NAME = 20
+
+/** Milliseconds that the application takes for a message of `/slow`, and a handshake of `/late`. */
+export const [SLOW, LATE] = [20, 2000]
+
+/** What the application keeps nothing for: `/never`. */
+export const stuck = new Promise(() => {})
+
+/** Found when it is needed first. @type {(() => void) | undefined} */
+let collectGarbage
 
 /** What the application waits for and never gets, with what it will need then: `/hang`. */
 const waiting = []
@@ -22,14 +44,34 @@ export function startFeed(publish) {
 }
 
 /**
- * Tells the parent where it listens, and how many connections there are whenever it asks. Warnings, of which an attack
- * makes many, are counted and not printed.
+ * Tells the parent where it listens, and whenever it asks how many connections there are, or what is held and counted.
+ * Warnings, of which an attack makes many, are counted and not printed.
  *
- * @param {number} port
+ * @param {{ port: number, securePort?: number }} ports
  * @param {() => number} connections
+ * @param {() => number | undefined} counted bytes that the server knows of; undefined for one that does not count
  */
-export function report(port, connections) {
+export function report(ports, connections, counted = () => undefined) {
+  const answers = {
+    connections,
+    memory: () => ({ real: held(), counted: counted(), connections: connections() }),
+  }
   process.on('disconnect', () => process.exit())
-  process.on('message', () => process.send({ connections: connections() }))
-  process.send({ port })
+  process.on('message', question => process.send({ [question]: answers[question]() }))
+  process.send(ports)
+}
+
+/** Bytes on the heap and in ArrayBuffers that are not garbage. */
+function held() {
+  collectGarbage ??= collector()
+  // The first only starts the sweep that gives ArrayBuffers back.
+  collectGarbage()
+  collectGarbage()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+function collector() {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc')
 }

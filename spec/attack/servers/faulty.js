@@ -1,20 +1,24 @@
 /**
- * Servers with one fault each, to see the runner find it: `faulty.js keeps|blocks|dies|leaves-open`. One that keeps what
- * it gets, one that is busy with a message for seconds, one that ends, one that lets no connection go.
+ * Servers with one fault each, to see the runner find it: `faulty.js keeps|pins|blocks|lags|dies|leaves-open`. One that
+ * keeps what it gets, one that keeps less and counts none of it, one that is busy with a message for seconds, one that
+ * is now and then for a moment, one that ends, one that lets no connection go.
  */
 import { WebSocketServer } from '../../../dist/index.js'
 import { HOST, report } from './common.js'
 
 const BUSY = 6000
+/** Each of so many messages holds everybody up for so many milliseconds. */
+const [LAG_EVERY, LAG] = [10, 240]
+const MIBI = 1024 * 1024
 const kept = []
 const opened = new Set()
+let messages = 0
 
 const MESSAGES = {
-  keeps: data => kept.push(Buffer.alloc(8 * 1024 * 1024, data)),
-  blocks() {
-    const until = performance.now() + BUSY
-    while (performance.now() < until);
-  },
+  keeps: data => kept.push(Buffer.alloc(8 * MIBI, data)),
+  pins: data => kept.push(Buffer.alloc(MIBI, data)),
+  blocks: () => block(BUSY),
+  lags: () => ++messages % LAG_EVERY === 0 && block(LAG),
   dies: () => process.exit(1),
   'leaves-open': () => {},
 }
@@ -32,4 +36,13 @@ const server = new WebSocketServer({
   },
 })
 const { port } = await server.listen({ port: 0, host: HOST })
-report(port, () => opened.size)
+report(
+  { port },
+  () => opened.size,
+  () => server.metrics().bytes.queued
+)
+
+function block(time) {
+  const until = performance.now() + time
+  while (performance.now() < until);
+}

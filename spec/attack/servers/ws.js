@@ -1,6 +1,8 @@
-/** The same application with `ws`, with its defaults: `ws.js [--compression]`. */
+/** The same application with `ws`, with its defaults: `ws.js [--compression] [--tls]`. */
+import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { WebSocketServer } from 'ws'
-import { HOST, never, report, startFeed } from './common.js'
+import { credentials, HOST, NAME, never, report, startFeed } from './common.js'
 
 const topics = new Map()
 
@@ -18,6 +20,13 @@ function leave(socket, topic) {
   socket.topics.delete(topic)
 }
 
+/** To everybody in the topic; returns to how many. */
+function publish(topic, data, options) {
+  const members = topics.get(topic) ?? new Set()
+  for (const member of members) member.send(data, options)
+  return members.size
+}
+
 const MESSAGES = {
   '/echo': (socket, data, binary) => socket.send(data, { binary }),
   '/topics'(socket, data) {
@@ -25,6 +34,7 @@ const MESSAGES = {
     if (text[0] === '+') join(socket, text.slice(1))
     else leave(socket, text.slice(1))
   },
+  '/names': (socket, data) => join(socket, String(data).slice(0, NAME)),
   '/closer': socket => socket.close(1000, 'as asked'),
   '/throw': () => {
     throw new Error('a mistake')
@@ -32,34 +42,43 @@ const MESSAGES = {
   '/reject': () => Promise.reject(new Error('a mistake')),
   '/hang': (_, data) => never(data),
 }
+const ROOM = /^\/room\//
 
+const secure = process.argv.includes('--tls')
+const http = secure ? createSecureServer(credentials()) : createServer()
 const server = new WebSocketServer({
-  port: 0,
-  host: HOST,
+  server: http,
   perMessageDeflate: process.argv.includes('--compression'),
   verifyClient: ({ req }, answer) => {
-    if (req.url !== '/never') answer(true)
+    if (req.url === '/refused') answer(false, 503)
+    else if (req.url === '/thinking') never(req)
+    else if (req.url !== '/never') answer(true)
   },
 })
 let feeding = false
 
 server.on('connection', (socket, request) => {
-  const onMessage = MESSAGES[request.url]
+  const { url } = request
+  const inRoom = ROOM.test(url)
+  const onMessage = inRoom ? (_, data, binary) => publish(url, data, { binary }) : MESSAGES[url]
   socket.topics = new Set()
   socket.on('error', () => {})
   socket.on('message', (data, binary) => onMessage?.(socket, data, binary))
   socket.on('close', () => {
     for (const topic of socket.topics) leave(socket, topic)
   })
-  if (request.url !== '/feed') return
+  if (inRoom) join(socket, url)
+  if (url !== '/feed') return
   join(socket, 'feed')
   if (feeding) return
   feeding = true
   startFeed(data => {
-    const members = topics.get('feed') ?? []
-    for (const member of members) member.send(data)
-    feeding = members.size > 0
-    return members.size ?? 0
+    const receivers = publish('feed', data)
+    feeding = receivers > 0
+    return receivers
   })
 })
-server.on('listening', () => report(server.address().port, () => server.clients.size))
+http.listen({ port: 0, host: HOST }, () => {
+  const { port } = http.address()
+  report({ port, ...(secure && { securePort: port }) }, () => server.clients.size)
+})
