@@ -3,8 +3,6 @@
  * for small ones only, however many large ones, or small ones that inflate to much, have come before it.
  */
 
-import { availableParallelism } from 'node:os'
-
 /** What a job on level 0 may produce, in bytes. */
 const FIRST_ALLOWANCE = 128 * 1024
 /** How many times as much each level allows as the one below, and so how many turns that one has for one of its own. */
@@ -16,10 +14,7 @@ const LEVELS = 6
  * each, of up to 300 KiB.
  */
 const MAX_RUNNING = 4
-/**
- * How many of them are of a level above 0: the other threads are free again soon. Where there are few processors one is
- * left to the event loop, which the threads would slow down.
- */
+/** How many of them are of a level above 0: the other threads are free again soon. */
 const MAX_LARGE = 2
 
 /** The most bytes that a job on `level` may produce. */
@@ -52,14 +47,8 @@ export class LevelQueue {
   readonly #waiting = Array.from({ length: LEVELS }, () => new Set<Job>())
   /** How many turns each level has had since it last let a higher one pass. */
   readonly #turns = new Array<number>(LEVELS).fill(0)
-  readonly #maxLarge: number
   #running = 0
   #large = 0
-
-  /** @param processors how many there are for the process */
-  constructor(processors = availableParallelism()) {
-    this.#maxLarge = Math.max(1, Math.min(MAX_LARGE, processors - 1))
-  }
 
   /**
    * Starts the job when its turn has come, perhaps at once.
@@ -98,7 +87,7 @@ export class LevelQueue {
    * the lower: nothing waits for ever.
    */
   #choose(): number | undefined {
-    const levels = this.#large < this.#maxLarge ? LEVELS : 1
+    const levels = this.#large < MAX_LARGE ? LEVELS : 1
     let lowest: number | undefined
     for (let level = 0; level < levels; level++) {
       if (this.#waiting[level].size === 0) continue

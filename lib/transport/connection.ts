@@ -599,7 +599,23 @@ export class Connection<Data = unknown> {
     else if (this.#holds !== 0 && this.#silence >= pingAt) this.#silence = 1
     else this.#silence++
     if (queued > 0 || this.#counts !== undefined) this.#count.queuedBefore = queued
+    this.#pingWhereHeld(pingAt)
     return this.#silence
+  }
+
+  /**
+   * What a peer has sent may take long to be handed over, and its end comes behind all of it. A ping is answered with a
+   * reset where the peer is gone, which spares the rest.
+   */
+  #pingWhereHeld(pingAt: number): void {
+    if ((this.#holds & (HOLD.inflating | HOLD.turn)) === 0) {
+      // Between two reads it is not held back either.
+      if (this.#counts !== undefined && this.#silence > 1) this.#counts.heldTurns = 0
+      return
+    }
+    if (++this.#count.heldTurns < pingAt) return
+    this.#count.heldTurns = 0
+    this.ping()
   }
 
   /** @internal */

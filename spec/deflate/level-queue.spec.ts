@@ -6,14 +6,10 @@ const MIB = KIB * KIB
 
 /** Jobs that end when they are told to; what happens to them is written down. */
 class Jobs {
-  readonly queue: LevelQueue
+  readonly queue = new LevelQueue()
   /** `a0`: job a has been started on level 0; `-a`: it has been stopped. */
   readonly events: string[] = []
   readonly #ends = new Map<string, (next?: number) => void>()
-
-  constructor(processors = 4) {
-    this.queue = new LevelQueue(processors)
-  }
 
   add(name: string, level: number): () => void {
     const job: Job = {
@@ -83,14 +79,6 @@ t.test('two of them at most are of a level above 0: the next small one begins at
   t.equal(jobs.events.length, 4, 'a place for small ones is kept')
   jobs.end('b')
   t.strictSame(jobs.events.slice(4), ['c3'])
-})
-
-t.test('one alone where a processor would not be left otherwise', async t => {
-  for (const [processors, expected] of [[1, ['a3']], [2, ['a3']], [3, ['a3', 'b3']], [64, ['a3', 'b3']]] as const) {
-    const jobs = new Jobs(processors)
-    for (const name of 'abc') jobs.add(name, 3)
-    t.strictSame(jobs.events, expected, `${processors}`)
-  }
 })
 
 t.test('one that turns out larger begins anew, behind those of lower levels', async t => {

@@ -6,6 +6,9 @@ import { bytes, closeFrame, frame, masked } from '../../helpers/frames.ts'
 import { eventually, turn } from '../../helpers/journal.ts'
 import { socketPair } from '../../helpers/transports.ts'
 import { WireClient } from '../../helpers/wire-client.ts'
+import { handCompression } from '../../helpers/hand-codec.ts'
+import { deflatedFrame } from '../../helpers/deflated.ts'
+import { random } from '../../helpers/random.ts'
 
 const [TEXT, PING, PONG] = ['81', '89', '8a']
 
@@ -113,4 +116,30 @@ t.test('idleTime does not matter any more when the closing handshake has begun',
   t.strictSame(journal.lines, ['open'])
   feed(closeFrame(1000))
   await journal.until('close 1000')
+})
+
+t.test('a peer whose input takes long to be handed over is pinged now and then: where it is gone, that ends it', async t => {
+  const compression = handCompression()
+  const { feed, transport, connection } = connected(t, {}, { compression })
+  await turn()
+  for (let i = 0; i < 5; i++) connection.countSilence(3)
+  await turn()
+  t.equal(transport.written(), '', 'not one that waits for nothing')
+  const below = random(t)
+  const message = Buffer.from(Array.from({ length: 5000 }, () => below(16)))
+  for (const pinged of [true, false]) {
+    feed(deflatedFrame('82', message))
+    await turn()
+    for (let i = 0; i < (pinged ? 3 : 2); i++) connection.countSilence(3)
+    await turn()
+    t.equal(transport.written(), pinged ? frame('89') : '')
+    compression.decompressor.finish()
+    await turn()
+    for (let i = 0; i < 3; i++) connection.countSilence(3)
+  }
+  feed(deflatedFrame('82', message))
+  await turn()
+  connection.countSilence(3)
+  await turn()
+  t.equal(transport.written(), '', 'what was held back before does not count')
 })
