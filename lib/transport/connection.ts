@@ -60,7 +60,7 @@ const LASTING_HOLDS = HOLD.user | HOLD.memory
 
 /**
  * What a connection is doing: reading; taking nothing more but the peer's close frame; waiting for the arena to be proved;
- * keeping messages for whoever pulls, also between loops; left by its peer, with input that has not been handed over.
+ * keeping messages for whoever pulls, also between loops; holding input back though the peer has ended its side.
  */
 const IS = { reading: 1, muted: 2, awaitingArena: 4, pulled: 8, ended: 16 } as const
 

@@ -30,7 +30,7 @@ const PATIENCE = 10_000
 const RECOUNT = 1 / 16
 /** Milliseconds between two looks at what holds more without a word. */
 const LOOK = 1000
-/** This part is left to connections, whatever the application keeps: small messages still pass. */
+/** Connections have at least this part, however much the application keeps: small messages still pass. */
 const PASSAGE = 1 / 16
 
 /** Where a holder stands in a Ranking. */
