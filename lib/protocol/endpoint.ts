@@ -59,10 +59,10 @@ export interface EndpointSink extends PieceSink {
   /** Something was written that had waited for another message: not from inside `receive` or a call of the caller. */
   onOutput(): void
   /**
-   * Asked in front of each message of 64 KiB or more that has memory of its own. False: the message is kept and nothing is
-   * parsed, until `resume` hands it over. Default: true.
+   * Asked in front of each message of 64 KiB or more that has memory of its own; a text is valid. False: the message is
+   * kept and nothing is parsed, until `resume` asks again. Default: true.
    */
-  isReady?(): boolean
+  isReady?(opcode: DataOpcode, bytes: Buffer, ascii: boolean): boolean
 }
 
 export interface EndpointOptions {
@@ -210,7 +210,7 @@ export class Endpoint {
     if (late?.result !== undefined) {
       this.#late = undefined
       this.halted = false
-      this.#handOver(late, late.result)
+      this.#handOver(late)
       // The message may have paused it again, or ended it.
       if (this.halted) return
     }
@@ -405,7 +405,7 @@ export class Endpoint {
       const bytes = message.finish()
       frame.lastLength = bytes.length
       if (message.compressed) this.#inflate(message.opcode, bytes, 0, bytes.length)
-      else if (this.#isReadyFor(message.opcode, bytes, message.ascii))
+      else if (this.#isReadyFor(message.opcode, bytes, message.ascii, false))
         this.#sink.onMessage(message.opcode, bytes, 0, bytes.length, message.ascii, false)
     }
   }
@@ -439,11 +439,12 @@ export class Endpoint {
       const message = decompressor.decompress(bytes, start, end, this.#maxInflatedBytes)
       if (message !== undefined) {
         this.#countInflated(end - start, message.length)
-        if (message.length < OWN_MEMORY_FROM || this.#isReadyFor(opcode, message, undefined)) this.#deliverInflated(opcode, message)
+        validate(opcode, message)
+        if (message.length < OWN_MEMORY_FROM || this.#isReadyFor(opcode, message, false, true)) this.#deliverInflated(opcode, message)
         return
       }
     }
-    const late: LateMessage = { opcode, result: undefined, ascii: undefined, size: end - start, cancel: undefined }
+    const late: LateMessage = { opcode, result: undefined, ascii: false, inflated: true, valid: false, size: end - start, cancel: undefined }
     this.#late = late
     this.halted = true
     const done = (result: Buffer | Violation): void => {
@@ -462,17 +463,23 @@ export class Endpoint {
   }
 
   /** Whether the sink takes a message that has memory of its own; where it doesn't, the message is late. */
-  #isReadyFor(opcode: DataOpcode, bytes: Buffer, ascii: boolean | undefined): boolean {
-    if (bytes.length < LARGE_MESSAGE || this.#sink.isReady?.() !== false) return true
-    this.#late = { opcode, result: bytes, ascii, size: bytes.buffer.byteLength, cancel: undefined }
+  #isReadyFor(opcode: DataOpcode, bytes: Buffer, ascii: boolean, inflated: boolean): boolean {
+    if (bytes.length < LARGE_MESSAGE || this.#sink.isReady?.(opcode, bytes, ascii) !== false) return true
+    // The question may have ended the connection.
+    if (this.#state === EndpointState.closed) return false
+    this.#late = { opcode, result: bytes, ascii, inflated, valid: true, size: bytes.buffer.byteLength, cancel: undefined }
     this.halted = true
     return false
   }
 
-  #handOver({ opcode, ascii }: LateMessage, result: Buffer | Violation): void {
+  #handOver({ opcode, result, ascii, inflated, valid }: LateMessage): void {
     this.#receiving = true
     try {
-      if (ascii === undefined || result instanceof Violation) this.#deliverInflated(opcode, result)
+      if (result instanceof Violation) throw result
+      if (result === undefined) return
+      if (!valid) validate(opcode, result)
+      if (!this.#isReadyFor(opcode, result, ascii, inflated)) return
+      if (inflated) this.#deliverInflated(opcode, result)
       else this.#sink.onMessage(opcode, result, 0, result.length, ascii, false)
     } catch (error) {
       this.#caught(error)
@@ -495,9 +502,7 @@ export class Endpoint {
     tally.sentCompressed += compressed
   }
 
-  #deliverInflated(opcode: DataOpcode, bytes: Buffer | Violation): void {
-    if (bytes instanceof Violation) throw bytes
-    if (opcode === Opcode.text && !isValidUtf8(bytes, 0, bytes.length)) throw new Violation('invalid-utf8')
+  #deliverInflated(opcode: DataOpcode, bytes: Buffer): void {
     if (this.streaming) {
       if (bytes.length > 0) this.#sink.onMessagePiece(opcode, bytes, 0, bytes.length)
       if (this.#state !== EndpointState.closed) this.#sink.onMessageEnd(opcode)
@@ -676,12 +681,20 @@ interface LateMessage {
   readonly opcode: DataOpcode
   /** Undefined: it is being decompressed. */
   result: Buffer | Violation | undefined
-  /** As `onMessage` says it; undefined where the text is not validated yet. */
-  readonly ascii: boolean | undefined
+  /** As `onMessage` says it. */
+  readonly ascii: boolean
+  readonly inflated: boolean
+  /** Whether a text has been validated. */
+  readonly valid: boolean
   /** Bytes that are kept: of the message as it came, then of the result. */
   size: number
   /** Of a message that is being decompressed: cancelled work is not run. */
   cancel: (() => void) | undefined
+}
+
+/** @throws Violation `invalid-utf8` */
+function validate(opcode: DataOpcode, bytes: Buffer): void {
+  if (opcode === Opcode.text && !isValidUtf8(bytes, 0, bytes.length)) throw new Violation('invalid-utf8')
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -1,5 +1,6 @@
 /** What a connection has only in some states, or with some settings, and so made only for those: an idle one has none. */
 import type { KeptAccount } from './kept-account.ts'
+import type { LargeText } from './large-text.ts'
 import type { MessageStreams } from './message-streams.ts'
 
 export class ConnectionExtras {
@@ -14,6 +15,8 @@ export class ConnectionExtras {
   closed: { readonly code: number; readonly reason: string } | undefined
   /** Who reads the message whose pieces come: it stays theirs, though they may have left. Undefined between messages. */
   reader: MessageStreams | 'nobody' | undefined
+  /** A large text that is decoded in several turns of the event loop. */
+  decoding: LargeText | undefined
   /** Those who send streams, or wait for their turn to: told where nothing can be sent any more. */
   endListeners: Set<(error: Error) => void> | undefined
   /** Bytes of memory that its topics count with. */

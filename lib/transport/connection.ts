@@ -26,6 +26,7 @@ import type {
 import { coarseNow, Deadline } from './deadlines.ts'
 import { forgetContexts, watchContexts } from './idle-contexts.ts'
 import { CALLBACK_COST, clearWith, KeptAccount } from './kept-account.ts'
+import { LARGE_TEXT, LargeText } from './large-text.ts'
 import { memoryOf, toMessage } from './message.ts'
 import { MessageIterator, type Waiting } from './message-iterator.ts'
 import { MessageStreams } from './message-streams.ts'
@@ -33,7 +34,7 @@ import { closedError, isClosedError } from './closed-error.ts'
 import { HIGH_WATER, Outbox } from './outbox.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { GRANULARITY } from './memory-budget.ts'
-import { beginReading, endReading, isTimeUp, isTurnOver, waitForTurn } from './read-turns.ts'
+import { beginReading, endReading, isTimeUp, isTurnOver, isWorkBefore, waitForTurn, waitToWork } from './read-turns.ts'
 import { isArena, readIntoArena } from './receive-arena.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
@@ -480,13 +481,13 @@ export class Connection<Data = unknown> {
         const result = handlers.rawMessage(this, opcode, bytes, start, end)
         if (result !== undefined) this.#followMessage(result, end - start)
       } else if (this.#iterator instanceof MessageIterator) {
-        const message = toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes))
+        const message = this.#decoded(bytes, end - start) ?? toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes))
         this.#iterator.push(message, memoryOf(message, ascii))
       } else if (this.#iterator !== undefined) {
         this.#iterator.push(opcode, bytes, start, end)
         this.#iterator.endMessage(opcode)
       } else if (handlers.message !== undefined) {
-        const message = toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes))
+        const message = this.#decoded(bytes, end - start) ?? toMessage(opcode, bytes, start, end, ascii, !lent && !isArena(bytes))
         const result = handlers.message(this, message)
         if (result !== undefined) this.#followMessage(result, memoryOf(message, ascii))
       }
@@ -495,6 +496,16 @@ export class Connection<Data = unknown> {
     }
     if (this.#terms.gate?.closed === true) this.#waitAtGate()
     if (isTimeUp(end - start)) this.#waitForTurn()
+  }
+
+  /** The text that was decoded in parts. */
+  #decoded(bytes: Buffer, size: number): string | undefined {
+    if (size < LARGE_TEXT || this.#extras?.decoding === undefined) return undefined
+    const { bytes: of, text, isWhole } = this.#extras.decoding
+    this.#extras.decoding = undefined
+    if (of !== bytes || !isWhole) return undefined
+    countMessageMemory(size)
+    return text
   }
 
   /** @internal */
@@ -539,11 +550,37 @@ export class Connection<Data = unknown> {
     this.#noteHeld()
   }
 
-  /** @internal A large message is complete: it waits where the time for reading is over. */
-  isReady(): boolean {
-    if (!isTurnOver()) return true
-    this.#waitForTurn()
+  /** @internal A large message is complete: it waits where the time for reading is over, and so does the rest of a text. */
+  isReady(opcode: DataOpcode, bytes: Buffer, ascii: boolean): boolean {
+    if (this.#extras?.decoding?.bytes === bytes) return this.#isDecoded(this.#extras.decoding)
+    if (isTurnOver()) {
+      this.#waitForTurn()
+      return false
+    }
+    if (opcode !== Opcode.text || ascii || bytes.length < LARGE_TEXT || !this.#takesText) return true
+    if (!isWorkBefore(this)) return this.#isDecoded((this.#extra.decoding = new LargeText(bytes)))
+    this.#waitToWork(false)
     return false
+  }
+
+  /** Goes on decoding a large text. */
+  #isDecoded(decoding: LargeText): boolean {
+    while (!decoding.isWhole && !isTimeUp(decoding.decodePiece()));
+    this.#noteHeld()
+    if (!decoding.isWhole) this.#waitToWork(true)
+    return decoding.isWhole
+  }
+
+  #waitToWork(begun: boolean): void {
+    if ((this.#holds & HOLD.turn) !== 0) return
+    this.#hold(HOLD.turn)
+    if ((this.#holds & HOLD.turn) !== 0) waitToWork(this, begun)
+  }
+
+  /** Whether messages are handed over as strings and Buffers. */
+  get #takesText(): boolean {
+    if ((this.#is & IS.muted) !== 0 || this.#terms.handlers.rawMessage !== undefined) return false
+    return this.#iterator === undefined ? this.#terms.handlers.message !== undefined : this.#iterator instanceof MessageIterator
   }
 
   /** @internal */
@@ -594,28 +631,26 @@ export class Connection<Data = unknown> {
     if (this.#held > 0 || this.#holds !== 0) this.recount()
     const queued = this.#transport.writableLength
     // A connection that does not read can't hear.
-    if ((this.#holds & ~PASSING_HOLDS) !== 0 || queued < (this.#counts?.queuedBefore ?? 0)) this.#silence = 0
-    // But where it may be for ever, a ping now and then is answered with a reset if nobody is there any more.
-    else if (this.#holds !== 0 && this.#silence >= pingAt) this.#silence = 1
+    if (this.#holds !== 0 || queued < (this.#counts?.queuedBefore ?? 0)) this.#silence = 0
     else this.#silence++
     if (queued > 0 || this.#counts !== undefined) this.#count.queuedBefore = queued
-    this.#pingWhereHeld(pingAt)
+    this.#pingWhereHeld(pingAt, queued)
     return this.#silence
   }
 
   /**
-   * What a peer has sent may take long to be handed over, and its end comes behind all of it. A ping is answered with a
-   * reset where the peer is gone, which spares the rest.
+   * What a peer has sent may take long to be handed over, and its end comes behind all of it. Where the peer is gone, a
+   * ping is answered with a reset and the next one fails, which spares the rest.
    */
-  #pingWhereHeld(pingAt: number): void {
-    if ((this.#holds & (HOLD.inflating | HOLD.turn)) === 0) {
+  #pingWhereHeld(pingAt: number, queued: number): void {
+    if ((this.#holds & PASSING_HOLDS) === 0) {
       // Between two reads it is not held back either.
       if (this.#counts !== undefined && this.#silence > 1) this.#counts.heldTurns = 0
       return
     }
-    if (++this.#count.heldTurns < pingAt) return
-    this.#count.heldTurns = 0
-    this.ping()
+    const turns = ++this.#count.heldTurns
+    const due = turns < pingAt ? turns > 1 && (turns & (turns - 1)) === 0 : turns % pingAt === 0
+    if (due && queued === 0) this.ping()
   }
 
   /** @internal */
@@ -628,6 +663,7 @@ export class Connection<Data = unknown> {
     // The endpoint knows only that its transport is gone; why is known here.
     const why = code === CloseCode.abnormal ? this.#lost : reason
     this.#extra.closed = { code, reason: why }
+    this.#extra.decoding = undefined
     if (violation !== undefined) this.#extra.failed = true
     this.#terms.heartbeat?.delete(this)
     forgetContexts(this)
@@ -757,7 +793,7 @@ export class Connection<Data = unknown> {
     // What is not read may wait in a stream that reads ahead, such as TLS.
     const read = this.#endpoint.retained + (this.#holds === 0 ? 0 : this.#transport.readableLength)
     const contexts = this.#endpoint.hasContexts ? this.#endpoint.contextBytes : 0
-    return read + contexts + this.#outbox.held + (this.#extras?.topicBytes ?? 0)
+    return read + contexts + this.#outbox.held + (this.#extras?.topicBytes ?? 0) + (this.#extras?.decoding?.memory ?? 0)
   }
 
   /**
@@ -890,7 +926,7 @@ export class Connection<Data = unknown> {
     this.#endpoint.receive(chunk, 0, length)
     this.#is &= ~IS.reading
     this.#outbox.uncork()
-    endReading()
+    endReading(length)
     if (this.#holds !== 0) this.#transport.pause()
     // There may be more to read at once: libuv reads up to 32 times before it looks at other sockets.
     else if (length >= WAITS_FROM && isTurnOver()) this.#waitForTurn()
@@ -1066,8 +1102,8 @@ export class Connection<Data = unknown> {
 
   #hold(who: number): void {
     const { readyState } = this
-    // What still comes is thrown away, and has to be read for that.
-    if (readyState === 'closed') return
+    // Input behind the end is discarded, and has to be read for that; its reads wait in line as all do.
+    if (readyState === 'closed' && who !== HOLD.turn) return
     if (readyState === 'closing' && this.#wouldLast(who)) {
       this.#mute()
       return
@@ -1106,7 +1142,7 @@ export class Connection<Data = unknown> {
     this.#endpoint.resume()
     this.#is &= ~IS.reading
     this.#outbox.uncork()
-    endReading()
+    endReading(0)
     if (this.#holds !== 0) return
     if ((this.#is & IS.ended) !== 0) this.#ended()
     else this.#transport.resume()

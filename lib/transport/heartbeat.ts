@@ -28,8 +28,8 @@ export type HeartbeatOption = false | HeartbeatOptions
 /** A connection, as the heartbeat sees it. */
 export interface Beating {
   /**
-   * Called at each turn: how many turns nothing has come of the peer, this one included. 0 while it is paused; while it waits
-   * for callbacks or for its queue, up to `pingAt` and anew.
+   * Called at each turn: how many turns nothing has come of the peer, this one included; 0 while it is not read. Where it
+   * is not read for reasons that pass, it pings by itself: after 2, 4, 8 turns and so on, then every `pingAt`.
    */
   countSilence(pingAt: number): number
   beat(payload: Buffer): void

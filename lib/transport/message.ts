@@ -1,6 +1,7 @@
 /** A message as the public faces hand it over. */
 import { copyOf, LARGE } from '../protocol/message-memory.ts'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
+import { decodeLargeText, LARGE_TEXT } from './large-text.ts'
 import { countMessageMemory } from './young-garbage.ts'
 
 /** A string for text, a Buffer of its own for binary. */
@@ -29,7 +30,8 @@ export function toMessage(
   if (own || opcode === Opcode.binary) countMessageMemory(end - start)
   if (opcode === Opcode.text) {
     const fast = bytes as unknown as FastBuffer
-    return ascii ? fast.latin1Slice(start, end) : fast.utf8Slice(start, end)
+    if (ascii) return fast.latin1Slice(start, end)
+    return end - start < LARGE_TEXT ? fast.utf8Slice(start, end) : decodeLargeText(bytes, start, end)
   }
   const view = bytes.subarray(start, end)
   // A view that is most of its memory may keep it: a copy would save less than it costs.

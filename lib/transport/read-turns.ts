@@ -5,8 +5,12 @@
  * up. The rest of it then waits in line, and the line has as much time in each turn.
  */
 
+import { performance } from 'node:perf_hooks'
+
 /** Milliseconds; another peer waits for about twice as long, and for the one piece of work that passes it. */
 const TURN = 8
+/** Milliseconds of a turn that long work has in any case, on top where reads have taken all of it. */
+const WORK = 4
 /** Milliseconds that each read has in any case: to stop and to go on costs more than a few short messages. */
 const SLICE = 1
 /** Milliseconds that may be spent before the end of the turn is watched for: an idle server has no work with it. */
@@ -15,35 +19,51 @@ const UNWATCHED = 1
 const CREDIT = 16 * 1024
 /** ... where each message counts with so many more. */
 const MESSAGE_COST = 1024
+/** Bytes that the kernel copies in a millisecond, before the clock of a read starts; also discarded input costs that. */
+const COPIED = 4 * 1024 * 1024
 
 export interface Reader {
   /** Goes on. */
   takeTurn(): void
 }
 
+/** What times reads, in milliseconds. Specs of whatever else have it stand still: how busy a machine is changes nothing. */
+export const clock = { now: (): number => performance.now() }
+
 const waiting: Reader[] = []
-/** Milliseconds spent in this turn, as far as it was noticed. */
-let spent = 0
+/** Those with long work, which takes memory while it is under way: the first is done before the next begins. */
+const working: Reader[] = []
+/** Whose turn to work it is. */
+let atWork: Reader | undefined
+/** An object, because V8 allocates for each value of a variable that is no integer. Not integers from the start. */
+const time = {
+  /** Milliseconds spent in this turn, as far as it was noticed. */
+  spent: 0.5,
+  /** When the read at hand began. */
+  began: 0.5,
+}
+time.spent = 0
 let watched = false
-let began = 0
+/** The line is served, or will be. */
+let serving = false
 let credit = CREDIT
 
 /** A read begins, or what was left of one is gone on with. */
 export function beginReading(): void {
-  began = performance.now()
+  time.began = clock.now()
 }
 
-/** It is over: all that it caused has been done. */
-export function endReading(): void {
-  spent += performance.now() - began
-  if (spent <= UNWATCHED || watched) return
+/** It is over: all that it caused has been done. @param bytes that were read for it */
+export function endReading(bytes: number): void {
+  time.spent += clock.now() - time.began + bytes / COPIED
+  if (time.spent <= UNWATCHED || watched) return
   watched = true
   setImmediate(endTurn)
 }
 
 /** Whether the time of this turn was spent by reads before this one. */
 export function isTurnOver(): boolean {
-  return spent > TURN
+  return time.spent > TURN
 }
 
 /** A message of so many bytes was handed over. @returns whether the rest of the read should wait in line */
@@ -51,28 +71,57 @@ export function isTimeUp(bytes: number): boolean {
   credit -= MESSAGE_COST + bytes
   if (credit > 0) return false
   credit = CREDIT
-  const time = performance.now() - began
-  return time > SLICE && spent + time > TURN
+  const lasted = clock.now() - time.began
+  return lasted > SLICE && time.spent + lasted > TURN
 }
 
 /** Calls `takeTurn` in a later turn of the event loop, behind those that wait already. */
 export function waitForTurn(reader: Reader): void {
-  if (waiting.push(reader) === 1) setImmediate(serve)
+  waiting.push(reader)
+  serveLater()
+}
+
+/**
+ * The same for long work, of which each turn of the event loop does a part, behind the reads that wait. It has the time
+ * that they leave, and 4 ms in any case.
+ *
+ * @param begun whether it goes on; else it begins when all that has begun before is done
+ */
+export function waitToWork(reader: Reader, begun: boolean): void {
+  if (begun) working.unshift(reader)
+  else working.push(reader)
+  serveLater()
+}
+
+/** Whether there is long work that comes before this reader's. */
+export function isWorkBefore(reader: Reader): boolean {
+  return atWork !== reader && working.length > 0
+}
+
+function serveLater(): void {
+  if (serving) return
+  serving = true
+  setImmediate(serve)
 }
 
 function endTurn(): void {
   watched = false
-  spent = 0
+  time.spent = 0
 }
 
 function serve(): void {
-  spent = 0
+  time.spent = 0
   let served = 0
   try {
-    while (served < waiting.length && spent <= TURN) waiting[served++].takeTurn()
+    while (served < waiting.length && time.spent <= TURN) waiting[served++].takeTurn()
+    time.spent = Math.min(time.spent, TURN - WORK)
+    atWork = working.shift()
+    atWork?.takeTurn()
   } finally {
+    atWork = undefined
     waiting.splice(0, served)
-    spent = 0
-    if (waiting.length > 0) setImmediate(serve)
+    time.spent = 0
+    serving = waiting.length + working.length > 0
+    if (serving) setImmediate(serve)
   }
 }

@@ -54,7 +54,7 @@ t.test('the sink is asked about large messages in memory of their own, and no ot
   t.strictSame(events, [`binary of ${LARGE - 1}`, 'asked', `binary of ${LARGE}`, 'text of 1, ascii', `binary of ${LARGE}`])
 })
 
-t.test('where it is not ready the message is kept, and what comes behind it, until resume', async t => {
+t.test('where it is not ready the message is kept, and what comes behind it, until it is at a resume', async t => {
   for (const [name, payload, event] of [
     [BINARY, Buffer.alloc(LARGE), `binary of ${LARGE}`],
     [TEXT, Buffer.alloc(LARGE, 'a'), `text of ${LARGE}, ascii`],
@@ -68,10 +68,13 @@ t.test('where it is not ready the message is kept, and what comes behind it, unt
     t.ok(endpoint.halted)
     t.ok(endpoint.retained >= payload.length, 'which counts')
     endpoint.resume()
-    t.strictSame(events, ['asked', event, 'text of 1, ascii'], 'it is not asked again')
+    t.strictSame(events, ['asked', 'asked'])
+    made.ready = true
+    endpoint.resume()
+    t.strictSame(events, ['asked', 'asked', 'asked', event, 'text of 1, ascii'])
     t.equal(endpoint.retained, 0)
     feed(frame(TEXT, 'c'))
-    t.equal(events.length, 4)
+    t.equal(events.length, 6)
   }
 })
 
@@ -82,8 +85,10 @@ t.test('a callback may pause again in front of what comes behind', async t => {
   } })
   made.ready = false
   made.feed(frame(BINARY, Buffer.alloc(LARGE)), frame(TEXT, 'b'))
-  for (const expected of [['asked'], ['asked', `message of ${LARGE}`], ['asked', `message of ${LARGE}`, 'message of 1']]) {
-    t.strictSame(made.events, expected)
+  const all = ['asked', 'asked', `message of ${LARGE}`, 'message of 1']
+  for (const seen of [1, 3, 4]) {
+    t.strictSame(made.events, all.slice(0, seen))
+    made.ready = true
     made.endpoint.resume()
   }
 })
@@ -92,12 +97,23 @@ t.test('from inside the question a resume takes nothing back', async t => {
   const made = asked(undefined, { isReady() {
     made.endpoint.pause()
     made.endpoint.resume()
+    return made.ready
+  } })
+  made.ready = false
+  made.feed(frame(BINARY, Buffer.alloc(LARGE)), frame(TEXT, 'b'))
+  t.strictSame(made.events, [])
+  made.ready = true
+  made.endpoint.resume()
+  t.strictSame(made.events, [`binary of ${LARGE}`, 'text of 1, ascii'])
+})
+
+t.test('the question may end the connection', async t => {
+  const made = asked(undefined, { isReady() {
+    made.endpoint.fail(1011, '')
     return false
   } })
   made.feed(frame(BINARY, Buffer.alloc(LARGE)), frame(TEXT, 'b'))
-  t.strictSame(made.events, [])
-  made.endpoint.resume()
-  t.strictSame(made.events, [`binary of ${LARGE}`, 'text of 1, ascii'])
+  t.strictSame([made.events, made.endpoint.retained], [['close 1011'], 0])
 })
 
 t.test('in fragments too; and a connection that ends meanwhile hands over nothing', async t => {
@@ -115,7 +131,7 @@ t.test('in fragments too; and a connection that ends meanwhile hands over nothin
 /** A compressed frame that `FakeDecompressor` makes twice as long. */
 const half = (name: string, payload: Buffer): string => frame(name === TEXT ? 'c1' : 'c2', payload)
 
-t.test('inflated messages: at once, and validated only when they are handed over', async t => {
+t.test('inflated messages too, once they are valid', async t => {
   for (const streaming of [false, true]) {
     const compression = new FakeCompression()
     compression.decompressor.atOnceUpTo = LARGE
@@ -127,12 +143,28 @@ t.test('inflated messages: at once, and validated only when they are handed over
     made.endpoint.streaming = streaming
     made.endpoint.receive(bytes(masked(half(BINARY, Buffer.alloc(LARGE / 2)))))
     t.strictSame(made.events, ['asked'])
+    made.ready = true
     made.endpoint.resume()
-    t.strictSame(made.events.slice(1), streaming ? [`piece of ${LARGE}`, 'end'] : [`binary of ${LARGE}`])
+    t.strictSame(made.events.slice(1), ['asked', ...(streaming ? [`piece of ${LARGE}`, 'end'] : [`binary of ${LARGE}`])])
     made.endpoint.receive(bytes(masked(half(TEXT, Buffer.alloc(LARGE / 2, 0xff)))))
-    t.equal(made.events.at(-1), 'asked')
-    made.endpoint.resume()
     t.equal(made.events.at(-1), 'close 1007')
+    t.equal(made.events.filter(event => event === 'asked').length, 2)
+  }
+})
+
+t.test('inflated elsewhere a message is validated first as well, and then the sink is asked', async t => {
+  for (const valid of [true, false]) {
+    const compression = new FakeCompression()
+    const made = asked(compression)
+    made.ready = false
+    made.endpoint.receive(bytes(masked(half(TEXT, Buffer.alloc(LARGE, valid ? 'a' : 0xff)))))
+    compression.decompressor.finish()
+    made.endpoint.resume()
+    t.strictSame(made.events, ['busy', 'done', valid ? 'asked' : 'close 1007'])
+    made.ready = true
+    made.endpoint.resume()
+    if (valid) t.strictSame(made.events.slice(3), ['asked', `text of ${2 * LARGE}`])
+    else t.equal(made.events.length, 3)
   }
 })
 

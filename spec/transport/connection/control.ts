@@ -118,28 +118,50 @@ t.test('idleTime does not matter any more when the closing handshake has begun',
   await journal.until('close 1000')
 })
 
-t.test('a peer whose input takes long to be handed over is pinged now and then: where it is gone, that ends it', async t => {
+t.test('a peer whose input waits is pinged after 2, 4, 8 turns and so on: where it is gone, that ends it', async t => {
   const compression = handCompression()
   const { feed, transport, connection } = connected(t, {}, { compression })
   await turn()
-  for (let i = 0; i < 5; i++) connection.countSilence(3)
-  await turn()
-  t.equal(transport.written(), '', 'not one that waits for nothing')
+  /** At which of the next turns of the heartbeat there is a ping, where the interval has 6. */
+  const pinged = async (turns: number): Promise<number[]> => {
+    const at: number[] = []
+    for (let i = 1; i <= turns; i++) {
+      connection.countSilence(6)
+      await turn()
+      if (transport.written() === frame('89')) at.push(i)
+    }
+    return at
+  }
+  t.strictSame(await pinged(5), [], 'not one that waits for nothing')
   const below = random(t)
   const message = Buffer.from(Array.from({ length: 5000 }, () => below(16)))
-  for (const pinged of [true, false]) {
-    feed(deflatedFrame('82', message))
-    await turn()
-    for (let i = 0; i < (pinged ? 3 : 2); i++) connection.countSilence(3)
-    await turn()
-    t.equal(transport.written(), pinged ? frame('89') : '')
-    compression.decompressor.finish()
-    await turn()
-    for (let i = 0; i < 3; i++) connection.countSilence(3)
-  }
   feed(deflatedFrame('82', message))
   await turn()
-  connection.countSilence(3)
+  t.strictSame(await pinged(20), [2, 4, 6, 12, 18], 'at last once in an interval')
+  compression.decompressor.finish()
   await turn()
-  t.equal(transport.written(), '', 'what was held back before does not count')
+  t.strictSame(await pinged(3), [])
+  feed(deflatedFrame('82', message))
+  await turn()
+  t.strictSame(await pinged(2), [2], 'what was held back before does not count')
+  transport.stall()
+  connection.send('')
+  await turn()
+  t.strictSame(await pinged(8), [], 'what is queued asks as well')
+})
+
+t.test('so is one that waits for callbacks, but not one that the user has paused', async t => {
+  const { feed, transport, connection } = connected(t, { message: () => new Promise(() => {}) }, { limits: { pendingMessages: 1 } })
+  await turn()
+  feed(frame('81', 'a'))
+  await turn()
+  for (let i = 0; i < 2; i++) connection.countSilence(6)
+  await turn()
+  t.equal(transport.written(), frame('89'))
+  const paused = connected(t)
+  await turn()
+  paused.connection.pause()
+  for (let i = 0; i < 20; i++) paused.connection.countSilence(6)
+  await turn()
+  t.equal(paused.transport.written(), '')
 })

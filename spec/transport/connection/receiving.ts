@@ -2,7 +2,9 @@ import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { resolveLimits, type LimitOptions } from '../../../lib/limits.ts'
 import { Connection } from '../../../lib/transport/connection.ts'
+import { MemoryBudget } from '../../../lib/transport/memory-budget.ts'
 import type { Message } from '../../../lib/transport/message.ts'
+import { clock } from '../../../lib/transport/read-turns.ts'
 import { connected, startConnection, type Connected } from '../../helpers/connected.ts'
 import { bytes, closeFrame, frame, hex, masked } from '../../helpers/frames.ts'
 import { eventually, turn, within } from '../../helpers/journal.ts'
@@ -154,10 +156,10 @@ function startClient(t: Test, transport: Duplex, message: (data: Message) => voi
 
 /** A connection whose callback takes as long as the test says, by a clock that stands still otherwise. */
 async function slow(t: Test, limits: LimitOptions = {}): Promise<Slow> {
-  const { now } = performance
+  const { now } = clock
   let time = 1
-  performance.now = () => time
-  t.teardown(() => void (performance.now = now))
+  clock.now = () => time
+  t.teardown(() => void (clock.now = now))
   const seen: number[] = []
   const made: Slow = {
     ...connected(t, { message: (_, data) => {
@@ -316,10 +318,10 @@ t.test('an end that comes while the connection is failed ends it at once', async
 })
 
 t.test('callbacks whose promises settle at once do not take more than a turn has', async t => {
-  const { now } = performance
+  const { now } = clock
   let time = 1
-  performance.now = () => time
-  t.teardown(() => void (performance.now = now))
+  clock.now = () => time
+  t.teardown(() => void (clock.now = now))
   let count = 0
   const message = async (): Promise<void> => {
     count++
@@ -335,4 +337,103 @@ t.test('callbacks whose promises settle at once do not take more than a turn has
   }
   t.ok(counts.length >= 3, counts.join())
   t.ok(counts.every((each, i) => each - (counts[i - 1] ?? 0) <= 4), counts.join())
+})
+
+t.test('a large text that is not ASCII is decoded in several turns, and counts meanwhile', async t => {
+  const text = `${'é'.repeat(3_000_000)}€`
+  const size = Buffer.byteLength(text)
+  for (const pulled of [false, true]) {
+    const wire = Buffer.from(masked(frame(TEXT, text)), 'hex')
+    const { now } = clock
+    let time = 1
+    // A millisecond at each look.
+    clock.now = () => time++
+    const memory = new MemoryBudget(1_000_000_000)
+    const seen: string[] = []
+    const message = (_: unknown, data: Message): void => void seen.push(String(data))
+    const { connection, transport } = connected(t, pulled ? {} : { message }, { memory, pulled })
+    await turn()
+    const messages = connection[Symbol.asyncIterator]()
+    if (pulled) void messages.next().then(({ value }) => seen.push(String(value)))
+    else await messages.return()
+    transport.push(wire.subarray(0, 100_000))
+    await turn()
+    transport.push(wire.subarray(100_000))
+    transport.push(bytes(masked(frame(TEXT, 'behind'))))
+    const held: number[] = []
+    while (seen.length === 0 && held.length < 100) {
+      await turn()
+      connection.recount()
+      held.push(memory.bytes)
+    }
+    t.ok(held.length >= 3, `${held.length} turns`)
+    t.ok(Math.max(...held) > 1.5 * size, 'text and bytes')
+    t.equal(seen[0] === text, true)
+    clock.now = now
+    connection.terminate()
+  }
+})
+
+t.test('of several large texts each becomes whole, one after the other', async t => {
+  const text = 'é'.repeat(2_000_000)
+  const { now } = clock
+  let time = 1
+  clock.now = () => time++
+  t.teardown(() => void (clock.now = now))
+  const seen: string[] = []
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const { transport } = connected(t, { message: (_, data) => void seen.push(`${name} ${data === text}`) })
+    await turn()
+    const wire = Buffer.from(masked(frame(TEXT, text)), 'hex')
+    for (const part of [wire.subarray(0, 100_000), wire.subarray(100_000)]) transport.push(part)
+  }
+  await eventually('all of them', () => seen.length === 4)
+  t.strictSame(seen, ['a true', 'b true', 'c true', 'd true'])
+})
+
+t.test('a decoded part is given up where the connection ends, or its reader has changed', async t => {
+  const text = 'é'.repeat(3_000_000)
+  const { now } = clock
+  let time = 1
+  clock.now = () => time++
+  t.teardown(() => void (clock.now = now))
+  const memory = new MemoryBudget(1_000_000_000)
+  const seen: string[] = []
+  const { connection, transport } = connected(t, { message: (_, data) => void seen.push(String(data)) }, { memory })
+  await turn()
+  for (const part of [0, 1]) transport.push(Buffer.from(masked(frame(TEXT, text)), 'hex').subarray(part * 100_000, part === 0 ? 100_000 : undefined))
+  await turn()
+  connection.fail(1011, '')
+  connection.recount()
+  t.strictSame([seen, memory.bytes], [[], 0])
+  const other = connected(t, { message: (_, data) => void seen.push(String(data)) }, { memory })
+  await turn()
+  for (const part of [0, 1]) other.transport.push(Buffer.from(masked(frame(TEXT, text)), 'hex').subarray(part * 100_000, part === 0 ? 100_000 : undefined))
+  await turn()
+  const pieces: Buffer[] = []
+  const streams = other.connection.messages({ stream: true })
+  for await (const stream of streams) {
+    for await (const piece of stream) pieces.push(Buffer.from(piece))
+    break
+  }
+  t.equal(Buffer.concat(pieces).equals(Buffer.from(text)), true)
+  t.strictSame(seen, [])
+})
+
+t.test('input behind the end is discarded in turns as well', async t => {
+  const made = await slow(t)
+  const other = connected(t)
+  await turn()
+  other.connection.fail(1008, '')
+  await turn()
+  made.slowness = 9
+  made.feed(frame(BINARY, Buffer.alloc(10)))
+  other.transport.push(bytes(masked(frame(BINARY, Buffer.alloc(LONG)))))
+  await new Promise(resolve => process.nextTick(resolve))
+  t.equal(other.transport.isPaused(), true)
+  await turn()
+  t.equal(other.transport.isPaused(), false)
+  other.transport.push(null)
+  await other.journal.until('gone')
+  t.strictSame(other.journal.lines, ['open', 'close 1008', 'gone'])
 })
