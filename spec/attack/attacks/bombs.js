@@ -23,6 +23,7 @@ export const bombs = {
   id: 'bombs',
   title: 'Compression bombs, 1:1000, flat, in fragments and nested, on 40 connections',
   compression: true,
+  memory: true,
   async run(attacker) {
     const peers = await attacker.openMany(40, { path: '/sink', headers: [EXTENSION] })
     const until = attacker.until(12, 1)

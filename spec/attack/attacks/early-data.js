@@ -19,6 +19,7 @@ export const earlyData = {
   id: 'early-data',
   title: '2,400 handshakes that `accept` never answers, with just under and over 64 KiB ahead, whole and byte by byte',
   memory: true,
+  crowd: true,
   async run(attacker) {
     const peers = []
     await attacker.crowd(attacker.scale(2400, 1500), async i => {

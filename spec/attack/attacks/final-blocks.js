@@ -11,7 +11,7 @@ export const finalBlocks = {
   id: 'final-blocks',
   title: 'Messages of some 70 bytes with 16 blocks that have BFINAL set, 120 KB at a time, from 1 peer and from 100',
   compression: true,
-  prompt: true,
+  memory: true,
   async run(attacker) {
     for (const [count, pause] of [[1, 0.5], [100, 1]]) {
       const until = attacker.until(6, 2)

@@ -4,7 +4,6 @@ import { Opcode, frame, repeated } from '../harness/wire.js'
 export const fragments = {
   id: 'fragments',
   title: 'Fragments of one byte and of none, on 20 connections',
-  prompt: true,
   async run(attacker) {
     const peers = await attacker.openMany(20, { path: '/sink' })
     const until = attacker.until(12, 3)

@@ -17,7 +17,7 @@ export const inflaterQueue = {
   id: 'inflater-queue',
   title: '200 bombs of 16 KB that inflate to 16 MiB, beside messages of 9 KB that inflate to 60',
   compression: true,
-  prompt: true,
+  memory: true,
   prober: { word: honest(), headers: [EXTENSION] },
   async run(attacker) {
     const until = attacker.until(12, 4)

@@ -10,12 +10,8 @@ const PIECES = Math.floor((SIZE - EURO.length) / PIECE.length)
 const REST = PIECE.subarray(0, SIZE - EURO.length - PIECES * PIECE.length - 1)
 const ROUNDS = 10
 
-export const largeTexts = {
-  id: 'large-texts',
-  title: '40 texts of 16 MiB, a euro sign in each, that are whole at the same moment, again and again (heap 4,096 MiB)',
-  prompt: true,
-  // With less, the budget of memory lets go of most of them before they are whole.
-  heap: 4096,
+const largeTextsOf = options => ({
+  ...options,
   async run(attacker) {
     const until = attacker.until(15, 4)
     const peers = await attacker.openMany(40, { path: '/sink' })
@@ -35,4 +31,17 @@ export const largeTexts = {
       await attacker.wait(1, 1)
     }
   },
-}
+})
+
+export const largeTexts = largeTextsOf({
+  id: 'large-texts',
+  title: '40 texts of 16 MiB, a euro sign in each, that are whole at the same moment, again and again (heap 4,096 MiB)',
+  // With less, the budget of memory lets go of most of them before they are whole.
+  heap: 4096,
+})
+
+export const largeTextsInLittle = largeTextsOf({
+  id: 'large-texts-in-little',
+  title: 'The same with the usual heap',
+  memory: true,
+})

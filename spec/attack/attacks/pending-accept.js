@@ -10,6 +10,7 @@ export const pendingAccept = {
   id: 'pending-accept',
   title: '3,000 requests of 120 and of 1,000 header lines that `accept` never answers',
   memory: true,
+  exhausts: true,
   async run(attacker) {
     await attacker.crowd(attacker.scale(3000, 1500), async i => {
       const peer = await attacker.dial()

@@ -8,6 +8,8 @@ export const pendingBookkeeping = {
   id: 'pending-bookkeeping',
   title: '15 messages of a byte, whose callbacks never settle, on each of 10,000 connections',
   memory: true,
+  crowd: true,
+  exhausts: true,
   async run(attacker) {
     const one = frame(Opcode.text, 'a')
     const messages = repeated(one, AT_A_TIME * one.length)

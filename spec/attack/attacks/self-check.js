@@ -5,7 +5,6 @@ export const selfCheck = {
   id: 'self-check',
   title: 'no attack',
   memory: true,
-  prompt: true,
   async run(attacker) {
     const peers = await attacker.openMany(5, { path: '/sink' })
     for (const peer of peers) for (let i = 0; i < 20; i++) peer.write(frame(Opcode.text, 'a'))

@@ -14,7 +14,7 @@ export const sharedBombs = {
   id: 'shared-bombs',
   title: '15 messages of 8 KB that inflate to 8 MiB, from 20 peers in one go, again and again',
   compression: true,
-  prompt: true,
+  memory: true,
   async run(attacker) {
     const until = attacker.until(20, 8)
     const peers = await attacker.openMany(20, { path: '/sink', headers: [EXTENSION] })

@@ -8,7 +8,6 @@ const AT_ONCE = many.length / one.length
 export const tinyMessages = {
   id: 'tiny-messages',
   title: '10 million messages of one byte, read after read',
-  prompt: true,
   async run(attacker) {
     const messages = attacker.scale(10_000_000, 1_000_000)
     const [peer] = await attacker.openMany(1, { path: '/sink' })

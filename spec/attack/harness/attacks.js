@@ -10,7 +10,7 @@ import { fragments } from '../attacks/fragments.js'
 import { halfSentRequests } from '../attacks/half-sent-requests.js'
 import { headers } from '../attacks/headers.js'
 import { inflaterQueue } from '../attacks/inflater-queue.js'
-import { largeTexts } from '../attacks/large-texts.js'
+import { largeTexts, largeTextsInLittle } from '../attacks/large-texts.js'
 import { longLivedNames } from '../attacks/long-lived-names.js'
 import { oneAddress } from '../attacks/one-address.js'
 import { pendingAccept } from '../attacks/pending-accept.js'
@@ -37,7 +37,8 @@ import { waiting } from '../attacks/waiting.js'
  * @property {boolean} [tls] over TLS
  * @property {boolean} [alsoTls] the attack may choose for each peer
  * @property {number} [heap] MiB, where the usual would end the attack too soon
- * @property {boolean} [prompt] others must have their answers soon: p99 is judged
+ * @property {boolean} [crowd] hundreds of peers send at the same moment: p99 is told, and not judged
+ * @property {boolean} [exhausts] the application never lets go of all that a server may hold: a newcomer may get 503
  * @property {boolean} [memory] what the server holds is judged by what it counts
  * @property {{ word: Buffer, headers: string[] }} [prober] what somebody else says instead of a word
  * @property {(attacker: import('./attacker.js').Attacker) => Promise<void>} run in a process of its own
@@ -75,5 +76,6 @@ export const attacks = [
   pendingBookkeeping,
   unfinishedCallbacks,
   largeTexts,
+  largeTextsInLittle,
   resets,
 ]

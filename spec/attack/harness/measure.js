@@ -26,7 +26,7 @@ const POLL = 100
  * @property {{ real: number, counted: number | undefined, connections: number } | undefined} memory bytes more than
  *   before that were held, and counted, at the moment that looked worst; undefined where the attack is not about it
  * @property {number} noise the worst latency of an idle server beside it
- * @property {number | undefined} newcomer milliseconds until a new connection was served
+ * @property {{ time: number, refused: boolean } | undefined} newcomer milliseconds until a new connection was served, or refused
  * @property {[string, number][]} got what the attacker got
  * @property {string | undefined} ended why the server is over, where it is
  * @property {number | undefined} left connections of the server when the attackers are gone, the prober's included
@@ -72,7 +72,7 @@ export async function measure(attack, measuring) {
     const left = await connectionsLeft(target, recovery)
     const result = { peak: target.peak, seen, memory, noise, newcomer: served, got, left, ended: endOf(target) }
     const others = faultsOf(result, { resident: RESIDENT * heap })
-    const slow = slownessOf(result, attack.prompt === true)
+    const slow = slownessOf(result, attack)
     return { ...result, faults: [...others, ...slow], slow: others.length === 0 && slow.length > 0 }
   } finally {
     attacker.kill('SIGKILL')

@@ -79,19 +79,24 @@ export class Prober {
   }
 }
 
-/** Milliseconds until somebody new is connected and has been answered; undefined where that takes over `time`. */
+/**
+ * How long a newcomer took to be connected and answered, or to be refused with 503, in milliseconds; undefined where
+ * neither came within `time`.
+ *
+ * @returns {Promise<{ time: number, refused: boolean } | undefined>}
+ */
 export async function newcomer(port, time, tls) {
   const started = performance.now()
   let answer
   const answered = new Promise(resolve => (answer = resolve))
-  const served = Peer.open({ port, tls, address: NEWCOMER, onMessage: () => answer(true) }).then(async peer => {
-    if (!peer.open) return false
+  const served = Peer.open({ port, tls, address: NEWCOMER, onMessage: () => answer('served') }).then(async peer => {
+    if (!peer.open) return peer.reader.status === 503 ? 'refused' : 'lost'
     peer.write(frame(Opcode.text, 'hello'))
-    const yes = await Promise.race([answered, peer.gone().then(() => false)])
+    const outcome = await Promise.race([answered, peer.gone().then(() => 'lost')])
     peer.reset()
-    return yes
+    return outcome
   })
-  const late = new Promise(resolve => setTimeout(resolve, time, false).unref())
-  const yes = await Promise.race([served, late])
-  return yes ? performance.now() - started : undefined
+  const late = new Promise(resolve => setTimeout(resolve, time, 'lost').unref())
+  const outcome = await Promise.race([served, late])
+  return outcome === 'lost' ? undefined : { time: performance.now() - started, refused: outcome === 'refused' }
 }

@@ -32,7 +32,7 @@ function cellsOf({ peak, seen, newcomer, got, ended, memory: held }) {
   const late = seen.late === 0 ? '' : `, ${seen.late} of ${seen.asked} over 100 ms`
   return [
     memory,
-    `${latency}${late}; new ${newcomer === undefined ? 'not served' : milliseconds(newcomer)}`,
+    `${latency}${late}; new ${newcomer === undefined ? 'not served' : `${newcomer.refused ? 'refused in ' : ''}${milliseconds(newcomer.time)}`}`,
     gotOf(got),
   ]
 }

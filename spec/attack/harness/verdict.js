@@ -3,7 +3,7 @@
 const MIBI = 1024 * 1024
 /** Milliseconds that others may have to wait at worst. Lenient, because machines that run this are busy; the figure is told. */
 export const PATIENCE = 2500
-/** Milliseconds within which 99 of 100 words are answered, where an attack is about the time of others ... */
+/** Milliseconds within which 99 of 100 words are answered ... */
 export const PROMPT = 100
 /** ... or so many times what an idle server needed at worst meanwhile: the machine's noise is no fault of the server's. */
 const NOISE = 3
@@ -56,16 +56,17 @@ export function faultsOf({ peak, seen, got, left, ended, memory }, { resident })
  * Faults of time alone.
  *
  * @param {import('./measure.js').Result} result
- * @param {boolean} prompt whether p99 is judged
+ * @param {{ crowd?: boolean, exhausts?: boolean }} attack
  */
-export function slownessOf({ seen, noise, newcomer, ended }, prompt) {
+export function slownessOf({ seen, noise, newcomer, ended }, { crowd = false, exhausts = false } = {}) {
   if (ended !== undefined) return []
   const faults = []
   const limit = promptLimit(noise)
-  if (prompt && seen.p99 > limit)
+  if (!crowd && seen.p99 > limit)
     faults.push(`somebody else waited ${Math.round(seen.p99)} ms in p99, more than ${Math.round(limit)}`)
   if (seen.worst > PATIENCE + noise) faults.push(`somebody else waited ${Math.round(seen.worst)} ms`)
   if (newcomer === undefined) faults.push(`nobody new was served within ${Math.round(PATIENCE + noise)} ms`)
+  else if (newcomer.refused && !exhausts) faults.push('somebody new was refused')
   return faults
 }
 

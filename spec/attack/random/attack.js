@@ -6,7 +6,7 @@ import { BEGINNINGS, BEHAVIOURS, ENDINGS, pause } from './behaviours.js'
 /** Peers at a time, and the most of them in all. */
 const LINES = 24
 const MOST = 100_000
-const PATHS = ['/echo', '/echo', '/echo', '/sink', '/topics', '/names', '/slow', '/room/a', '/room/b', '/closer', '/throw']
+const PATHS = ['/echo', '/echo', '/echo', '/sink', '/topics', '/names', '/slow', '/long', '/room/a', '/room/b', '/closer', '/throw']
 /** Milliseconds that an answer to a handshake is waited for. */
 const PATIENCE = 5000
 
@@ -17,7 +17,6 @@ export const randomAttack = {
   compression: true,
   alsoTls: true,
   memory: true,
-  prompt: true,
   async run(attacker) {
     const [seed, seconds] = attacker.settings.map(Number)
     const until = performance.now() + 1000 * seconds

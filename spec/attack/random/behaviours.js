@@ -89,6 +89,9 @@ export const BEGINNINGS = {
       await pause(random.below(4))
     }
   },
+  async 'pending accept'(peer, random) {
+    peer.write(request(random.pick(['/never', '/thinking']), linesOf(random)))
+  },
   async refusal(peer, random) {
     peer.write(request(random.pick(['/refused', '/echo']), [...linesOf(random), 'Sec-WebSocket-Key: twice']))
   },

@@ -19,8 +19,8 @@ export const FEED_EVERY = 4
 /** How much of a message `/names` takes as the name of a topic. */
 export const NAME = 20
 
-/** Milliseconds that the application takes for a message of `/slow`, and a handshake of `/late`. */
-export const [SLOW, LATE] = [20, 2000]
+/** Milliseconds that the application takes for a message of `/slow` and of `/long`, and a handshake of `/late`. */
+export const [SLOW, LONG, LATE] = [20, 10_000, 2000]
 
 /** What the application keeps nothing for: `/never`. */
 export const stuck = new Promise(() => {})

@@ -1,8 +1,8 @@
-/** Our server under attack, with its defaults: `ours.js [--compression] [--tls]`. */
+/** Our server under attack, with its defaults: `ours.js [--compression | --dedicated] [--tls]`. */
 import { createServer } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
 import { refuse, WebSocketServer } from '../../../dist/index.js'
-import { credentials, HOST, LATE, NAME, never, report, SLOW, startFeed, stuck } from './common.js'
+import { credentials, HOST, LATE, LONG, NAME, never, report, SLOW, startFeed, stuck } from './common.js'
 
 const MESSAGES = {
   '/echo': (socket, data) => void socket.send(data),
@@ -17,12 +17,16 @@ const MESSAGES = {
     await delay(SLOW)
     return data
   },
+  async '/long'(_, data) {
+    await delay(LONG)
+    return data
+  },
   '/hang': (_, data) => never(data),
 }
 const ROOM = /^\/room\//
 
 const server = new WebSocketServer({
-  compression: process.argv.includes('--compression'),
+  compression: process.argv.includes('--dedicated') ? 'dedicated' : process.argv.includes('--compression'),
   accept(upgrade) {
     const { path } = upgrade
     if (path === '/never') return stuck

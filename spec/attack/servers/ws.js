@@ -44,10 +44,8 @@ const MESSAGES = {
 }
 const ROOM = /^\/room\//
 
-const secure = process.argv.includes('--tls')
-const http = secure ? createSecureServer(credentials()) : createServer()
 const server = new WebSocketServer({
-  server: http,
+  noServer: true,
   perMessageDeflate: process.argv.includes('--compression'),
   verifyClient: ({ req }, answer) => {
     if (req.url === '/refused') answer(false, 503)
@@ -78,7 +76,16 @@ server.on('connection', (socket, request) => {
     return receivers
   })
 })
-http.listen({ port: 0, host: HOST }, () => {
-  const { port } = http.address()
-  report({ port, ...(secure && { securePort: port }) }, () => server.clients.size)
-})
+
+/** As ws itself does it with the server that it is given; returns the port. */
+async function listen(http) {
+  http.on('upgrade', (request, socket, head) => {
+    server.handleUpgrade(request, socket, head, connected => server.emit('connection', connected, request))
+  })
+  await new Promise(resolve => http.listen({ port: 0, host: HOST }, resolve))
+  return http.address().port
+}
+
+const ports = { port: await listen(createServer()) }
+if (process.argv.includes('--tls')) ports.securePort = await listen(createSecureServer(credentials()))
+report(ports, () => server.clients.size)
