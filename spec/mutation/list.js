@@ -45,6 +45,8 @@ export const MUTATIONS = {
     ['(bytes[at + 2] << 16)', '(bytes[at + 1] << 16)'],
   ],
   'protocol/endpoint.ts': [
+    ['bytes.length < LARGE_MESSAGE || this.#sink.isReady?.() !== false', 'true'],
+    ['bytes.length < LARGE_MESSAGE || this.#sink.isReady', 'this.#sink.isReady'],
     [
       "if (this.#receiving) throw new MisuseError('invalid-state', 'receive can not be called from inside a callback')",
       '',
@@ -262,6 +264,10 @@ export const MUTATIONS = {
     ["hasToken(fields.upgrade, 'websocket')", 'true'],
     ['trimSpace(element).toLowerCase() === wanted', 'trimSpace(element) === wanted'],
     ['(protocols.length > 0 || lines.length === 0)', 'true'],
+    ['if (protocols.length > MAX_NAMES)', 'if (protocols.length >= MAX_NAMES)'],
+    ['if (namesIn(extensions) > MAX_NAMES)', 'if (namesIn(extensions) >= MAX_NAMES)'],
+    ['head.rawHeaders.length > 2 * MAX_HEADER_LINES', 'head.rawHeaders.length >= 2 * MAX_HEADER_LINES'],
+    ['head.rawHeaders.length > 2 * MAX_HEADER_LINES ||', ''],
   ],
   'handshake/accept-key.ts': [
     ["|| !key.endsWith('==')", ''],
