@@ -8,8 +8,9 @@ import { globSync } from 'node:fs'
 
 /** More than processors: many specs wait. */
 const JOBS = 3
-/** Milliseconds for one file. */
-const PATIENCE = 120_000
+/** Seconds for one test, and milliseconds for one file: for those that hang, whatever else the machine does. */
+const TEST_PATIENCE = '120'
+const PATIENCE = 240_000
 
 const MOCKS = '--import=' + import.meta.resolve('@tapjs/mock/import')
 
@@ -20,7 +21,10 @@ let fail = 0
 
 /** @param {string} file */
 async function run(file) {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MOCKS, file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MOCKS, file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TAP_TIMEOUT: TEST_PATIENCE },
+  })
   const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (output += text))

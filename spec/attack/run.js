@@ -8,7 +8,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { attacks } from './harness/attacks.js'
-import { HEAP, measure, RESIDENT } from './harness/measure.js'
+import { HEAP, measure, measurePatiently, RESIDENT } from './harness/measure.js'
 import { Prober } from './harness/prober.js'
 import { lineOf, markdownOf, writeMarkdown } from './harness/table.js'
 import { Target } from './harness/target.js'
@@ -90,21 +90,15 @@ async function run(attack) {
   const results = {}
   for (const server of options.against) {
     const begun = performance.now()
-    const result = await twice(attack, server)
+    const how = { program: SERVERS[server], short: options.short, control }
+    const result = await measurePatiently(attack, how, faults =>
+      console.log(`again  ${server.padEnd(4)} ${attack.title}: ${faults.join('; ')}`)
+    )
     results[server] = result
     if (server === OURS) settle(result.faults.length === 0)
     console.log(`${lineOf(attack.title, server, result)} [${Math.round((performance.now() - begun) / 1000)} s]`)
   }
   rows.push({ id: attack.id, title: attack.title, results })
-}
-
-/** What was too slow is tried again, once: the machine may have had something else to do. */
-async function twice(attack, server) {
-  const how = { program: SERVERS[server], short: options.short, control }
-  const first = await measure(attack, how)
-  if (!first.slow) return first
-  console.log(`again  ${server.padEnd(4)} ${attack.title}: ${first.faults.join('; ')}`)
-  return measure(attack, how)
 }
 
 function settle(good) {
