@@ -45,7 +45,7 @@ export const MUTATIONS = {
     ['(bytes[at + 2] << 16)', '(bytes[at + 1] << 16)'],
   ],
   'protocol/endpoint.ts': [
-    ['bytes.length < LARGE_MESSAGE || this.#sink.isReady?.() !== false', 'true'],
+    ['bytes.length < LARGE_MESSAGE || this.#sink.isReady?.(opcode, bytes, ascii) !== false', 'true'],
     ['bytes.length < LARGE_MESSAGE || this.#sink.isReady', 'this.#sink.isReady'],
     [
       "if (this.#receiving) throw new MisuseError('invalid-state', 'receive can not be called from inside a callback')",
