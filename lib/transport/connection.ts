@@ -60,8 +60,8 @@ const PASSING_HOLDS = HOLD.inflating | HOLD.pending | HOLD.slow | HOLD.gate | HO
 const LASTING_HOLDS = HOLD.user | HOLD.memory
 
 /**
- * What a connection is doing: reading; taking nothing more but the peer's close frame; waiting for the arena to be proved;
- * keeping messages for whoever pulls, also between loops; holding input back though the peer has ended its side.
+ * States beside the endpoint's. `muted`: messages are discarded until the peer's close frame. `awaitingArena`: the arena is
+ * not proved yet. `pulled`: messages wait for a loop. `ended`: the peer has ended its side, and input before it is held.
  */
 const IS = { reading: 1, muted: 2, awaitingArena: 4, pulled: 8, ended: 16 } as const
 
@@ -639,8 +639,8 @@ export class Connection<Data = unknown> {
   }
 
   /**
-   * What a peer has sent may take long to be handed over, and its end comes behind all of it. Where the peer is gone, a
-   * ping is answered with a reset and the next one fails, which spares the rest.
+   * Pings a peer whose input is held back. The end of the connection lies behind that input. If the peer is gone, its
+   * system answers the ping with a reset, the next write fails, and the input is dropped.
    */
   #pingWhereHeld(pingAt: number, queued: number): void {
     if ((this.#holds & PASSING_HOLDS) === 0) {

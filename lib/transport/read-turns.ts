@@ -27,7 +27,7 @@ export interface Reader {
   takeTurn(): void
 }
 
-/** What times reads, in milliseconds. Specs of whatever else have it stand still: how busy a machine is changes nothing. */
+/** The clock that reads are timed by, in milliseconds. Specs replace it, so that a busy machine does not change them. */
 export const clock = { now: (): number => performance.now() }
 
 const waiting: Reader[] = []

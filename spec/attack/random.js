@@ -9,7 +9,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { HEAP, measurePatiently } from './harness/measure.js'
+import { HEAP, measure } from './harness/measure.js'
 import { Prober } from './harness/prober.js'
 import { lineOf } from './harness/table.js'
 import { Target } from './harness/target.js'
@@ -52,7 +52,7 @@ process.exitCode = failed === 0 ? 0 : 1
 
 function attacked(server) {
   const seconds = 60 * minutes
-  return measurePatiently(
+  return measure(
     { ...randomAttack, heap },
     {
       program: PROGRAMS[server],
@@ -61,8 +61,7 @@ function attacked(server) {
       short: false,
       control,
       time: 1000 * seconds + SPARE,
-    },
-    faults => console.log(`again  ${server.padEnd(4)} ${faults.join('; ')}`)
+    }
   )
 }
 

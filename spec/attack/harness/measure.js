@@ -18,8 +18,6 @@ const ATTACK_TIME = 120_000
 /** After the attackers are gone, so long until the server must have let go of them: what has come takes time. */
 const RECOVERY = 60_000
 const POLL = 100
-/** Where only time was at fault, the machine may have had something else to do. */
-const ATTEMPTS = 3
 
 /**
  * @typedef {object} Result
@@ -48,7 +46,7 @@ const ATTEMPTS = 3
  */
 
 /**
- * As `measure`, and again where it was too slow.
+ * As `measure`, and once again where it was too slow: the machine may have had other work.
  *
  * @param {import('./attacks.js').Attack} attack
  * @param {Measuring} measuring
@@ -56,11 +54,9 @@ const ATTEMPTS = 3
  * @returns {Promise<Result>}
  */
 export async function measurePatiently(attack, measuring, onAgain) {
-  for (let left = ATTEMPTS - 1; left > 0; left--) {
-    const result = await measure(attack, measuring)
-    if (!result.slow) return result
-    onAgain(result.faults)
-  }
+  const result = await measure(attack, measuring)
+  if (!result.slow) return result
+  onAgain(result.faults)
   return measure(attack, measuring)
 }
 
