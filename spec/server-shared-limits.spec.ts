@@ -13,7 +13,7 @@ import type { Decision, UpgradeRequest } from '../lib/server-options.ts'
 import { MemoryBudget } from '../lib/transport/memory-budget.ts'
 import { bytes, closeFrame, frame, masked } from './helpers/frames.ts'
 import { eventually, turn } from './helpers/journal.ts'
-import { held } from './helpers/memory.ts'
+import { heldByEach } from './helpers/memory.ts'
 import { handshakeText, RawClient } from './helpers/raw-client.ts'
 import { clientsOf, observedServer, running } from './helpers/running.ts'
 import { MemoryTransport } from './helpers/transports.ts'
@@ -474,22 +474,17 @@ t.test('header lines: 128 pass, more get 431, in whatever pieces they come; list
 
 t.test('memory: requests that never end hold little, however many lines they have, and count', async t => {
   const watched = watchBudget(t)
-  const COUNT = 40
   // From release 22 on Node refuses more than it is to take.
   const lines = Number.parseInt(process.versions.node) < 22 ? 900 : 120
-  const { port, client, server } = await running(t, { limits: { memory: 10 * COUNT * REQUEST } })
-  // What the first takes is not the requests'.
+  const { port, client, server } = await running(t, { limits: { memory: 1000 * REQUEST } })
   await client()
   const clients: RawClient[] = []
-  const before = held()
-  for (let i = 0; i < COUNT; i++) {
+  const each = await heldByEach(async () => {
     const slow = await RawClient.open(port)
     clients.push(slow)
     slow.text(endless(lines))
-    await eventually('the request to be read', () => watched.budget?.bytes === (i + 1) * REQUEST)
-  }
-  for (let i = 0; i < 5; i++) await turn()
-  const each = (held() - before) / COUNT
+    await eventually('the request to be read', () => watched.budget?.bytes === clients.length * REQUEST)
+  })
   t.ok(each < 25_000, `${each} bytes for each`)
   for (const slow of clients) slow.reset()
   await eventually('them to be gone', () => watched.budget?.bytes === 0)
@@ -519,20 +514,17 @@ t.test('memory: over the budget the oldest requests that have not come whole get
 })
 
 t.test('memory: a handshake that waits for accept holds nothing but its request, and its table of headers is not made', async t => {
-  const COUNT = 30
   const asked: UpgradeRequest[] = []
   const { dial, server } = await running(t, { accept: request => new Promise(() => void asked.push(request)) })
   // More comes in one read than the request: a view of that would hold on to all of it.
   const text = handshakeText({ headers: { cookie: 'x'.repeat(10_000) } })
   const early = Buffer.from(masked(frame(TEXT, 'early')), 'hex').toString('latin1')
-  const clients = await Promise.all(Array.from({ length: COUNT }, dial))
-  const before = held()
-  for (const [at, client] of clients.entries()) {
+  const each = await heldByEach(async () => {
+    const client = await dial()
+    const before = asked.length
     client.socket.write(text + early, 'latin1')
-    await eventually('accept to be asked', () => asked.length === at + 1)
-  }
-  await turn()
-  const each = (held() - before) / COUNT
+    await eventually('accept to be asked', () => asked.length > before)
+  })
   t.ok(each < 19_000, `${each} bytes for each`)
   const [request] = asked
   t.equal(Object.keys(request).includes('headers'), true)
@@ -554,11 +546,7 @@ t.test('strings that a connection keeps hold on to no header', async t => {
         'x-forwarded-for': `1.1.1.1, 2001:db8::1111:2222:3333, ${'10.0.0.1, '.repeat(LONG / 40)}10.0.0.1`,
       },
     })
-  await connect()
-  const COUNT = 30
-  const before = held()
-  for (let i = 0; i < COUNT; i++) await connect()
-  const each = (held() - before) / COUNT
+  const each = await heldByEach(connect)
   const [connection] = server.connections
   t.strictSame(
     [connection.protocol, connection.remoteAddress, connection.data],

@@ -1,6 +1,7 @@
 /** What a piece of work leaves behind in memory. */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { turn } from './journal.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -27,4 +28,18 @@ export function held(): number {
   collectGarbage()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
+}
+
+/**
+ * How many bytes one of many holds that `make` makes and the caller keeps. They are so many that a slab or two which come or go
+ * meanwhile weigh little, and the first few are not measured: the code that they run for the first time is not theirs.
+ */
+export async function heldByEach(make: () => Promise<unknown>): Promise<number> {
+  const [FIRST, COUNT] = [20, 200]
+  for (let i = 0; i < FIRST; i++) await make()
+  await turn()
+  const before = held()
+  for (let i = 0; i < COUNT; i++) await make()
+  await turn()
+  return (held() - before) / COUNT
 }
