@@ -4,7 +4,7 @@ import { Violation, type ViolationName } from '../protocol/violation.ts'
 import { MAX_MESSAGE_SIZE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
 import { enlarged, grownSize, trimmed } from './growing.ts'
 import type { History } from './history.ts'
-import { ENDING, FinalBlocks, TAIL_SIZE, type TurnBudget } from './message-end.ts'
+import { ENDING, FinalBlocks, mayHoldEnding, SECOND_ENDING, TAIL_SIZE, type TurnBudget } from './message-end.ts'
 import { isCalledAsExpected, openSync, type SyncStream, type Zlib } from './zlib-sync.ts'
 
 /** The smallest that zlib's streams take for the output buffer of their own, which is never used. */
@@ -118,14 +118,11 @@ class Inflater {
     history: History | undefined,
     turn: TurnBudget | undefined
   ): Buffer {
-    this.#length = 0
     this.#limit = Math.min(limit, MAX_MESSAGE_SIZE)
     try {
-      this.#begin(history)
-      const at = this.#feed(this.#syncFlush, bytes, start, start, end)
-      const ended = at === end ? this.#feed(this.#finish, ENDING, 0, 0, ENDING.length) : 0
-      if (ended < ENDING.length) {
-        this.#goOn(bytes, start, at, end, ended, history, new FinalBlocks(end - start, turn))
+      this.#inflateUpTo(ENDING, bytes, start, end, history, turn)
+      if (mayHoldEnding(this.#output, this.#length)) {
+        this.#inflateUpTo(SECOND_ENDING, bytes, start, end, history, turn)
       }
       return this.#result()
     } finally {
@@ -133,8 +130,26 @@ class Inflater {
     }
   }
 
-  /** A stream has ended where the message has not: at bytes[at], or at ENDING[ended] if all of them have been read. */
+  #inflateUpTo(
+    ending: Buffer,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    history: History | undefined,
+    turn: TurnBudget | undefined
+  ): void {
+    this.#length = 0
+    this.#begin(history)
+    const at = this.#feed(this.#syncFlush, bytes, start, start, end)
+    const ended = at === end ? this.#feed(this.#finish, ending, 0, 0, ending.length) : 0
+    if (ended < ending.length) {
+      this.#goOn(ending, bytes, start, at, end, ended, history, new FinalBlocks(end - start, turn))
+    }
+  }
+
+  /** A stream has ended where the message has not: at bytes[at], or at ending[ended] if all of them have been read. */
   #goOn(
+    ending: Buffer,
     bytes: Buffer,
     start: number,
     at: number,
@@ -144,12 +159,12 @@ class Inflater {
     finals: FinalBlocks
   ): void {
     let from = 0
-    while (ended < ENDING.length) {
+    while (ended < ending.length) {
       const window = finals.next(history, this.#output.subarray(from, this.#length))
       from = this.#length
       this.#begin(window)
       at = this.#feed(this.#syncFlush, bytes, start, at, end)
-      if (at === end) ended = this.#feed(this.#finish, ENDING, 0, ended, ENDING.length)
+      if (at === end) ended = this.#feed(this.#finish, ending, 0, ended, ending.length)
     }
   }
 

@@ -4,7 +4,7 @@ import { Violation } from '../protocol/violation.ts'
 import { GrowingOutput } from './growing.ts'
 import type { History } from './history.ts'
 import { allowanceOf, levelFor, type Job } from './level-queue.ts'
-import { ENDING, FinalBlocks } from './message-end.ts'
+import { ENDING, FinalBlocks, mayHoldEnding, SECOND_ENDING } from './message-end.ts'
 
 /** The pieces that output comes in, in bytes; one trip to the thread pool each. */
 export const CHUNK_SIZE = 64 * 1024
@@ -27,7 +27,7 @@ interface Attempt {
  * holds nothing but its input. The output so far tells which level the message needs.
  */
 export class Inflation implements Job {
-  readonly #input: Buffer
+  #input: Buffer
   readonly #limit: number
   readonly #history: History | undefined
   readonly #done: (result: Buffer | Violation) => void
@@ -36,6 +36,8 @@ export class Inflation implements Job {
   /** The memory last told, in bytes. */
   #told: number
   #stopped = false
+  /** Whether ENDING has been taken for data, or may have been: this is the second time, with another. */
+  #again = false
 
   /** The parameters are those of `inflateLater`. */
   constructor(
@@ -55,8 +57,7 @@ export class Inflation implements Job {
 
   start(level: number, ended: (next?: number) => void): void {
     this.#output = new GrowingOutput(Math.min(this.#limit, allowanceOf(level)))
-    const finals = new FinalBlocks(this.#input.length - ENDING.length)
-    this.#begin({ level, ended, finals, at: 0, from: 0 }, this.#history)
+    this.#begin({ level, ended, finals: new FinalBlocks(this.#size), at: 0, from: 0 }, this.#history)
   }
 
   /** The next event of the stream ends it: zlib can not be interrupted, and reads the input until then. */
@@ -115,6 +116,7 @@ export class Inflation implements Job {
     attempt.at += stream.bytesWritten
     if (this.#stopped) this.#end(attempt, stream)
     else if (attempt.at < this.#input.length) this.#goOn(attempt, stream)
+    else if (!this.#again && mayHoldEnding(this.#output.from(attempt.from))) this.#inflateAgain(attempt)
     else this.#conclude(attempt, stream, this.#result())
   }
 
@@ -128,6 +130,18 @@ export class Inflation implements Job {
     }
     attempt.from = this.#output.length
     this.#begin(attempt, window)
+  }
+
+  #inflateAgain(attempt: Attempt): void {
+    this.#input = Buffer.concat([this.#input.subarray(0, this.#size), SECOND_ENDING])
+    this.#again = true
+    this.#output.clear()
+    this.#begin({ ...attempt, finals: new FinalBlocks(this.#size), at: 0, from: 0 }, this.#history)
+  }
+
+  /** Bytes of the message. */
+  get #size(): number {
+    return this.#input.length - (this.#again ? SECOND_ENDING : ENDING).length
   }
 
   #result(): Buffer | Violation {

@@ -3,7 +3,7 @@ import { constants, deflateRawSync, inflateRawSync, type InflateRaw } from 'node
 import { Violation } from '../protocol/violation.ts'
 import { MAX_MESSAGE_SIZE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
 import { History } from './history.ts'
-import { ENDING, FinalBlocks, TAIL_SIZE, type TurnBudget } from './message-end.ts'
+import { ENDING, FinalBlocks, mayHoldEnding, SECOND_ENDING, TAIL_SIZE, type TurnBudget } from './message-end.ts'
 
 /** The smallest and the largest piece that output comes in, in bytes. */
 const MIN_CHUNK_SIZE = 1024
@@ -56,13 +56,21 @@ function inflate(
   let at = 0
   let left = limit
   for (;;) {
-    const { output, consumed } = inflateStream(input.subarray(at), left, window)
+    const rest = input.subarray(at)
+    const { output, consumed } = inflateStream(rest, left, window)
     outputs.push(output)
     at += consumed
     left -= output.length
-    if (at === input.length) return outputs.length === 1 ? output : Buffer.concat(outputs)
+    if (at === input.length) {
+      if (mayHoldEnding(output)) inflateStream(withSecondEnding(rest), limit, window)
+      return outputs.length === 1 ? output : Buffer.concat(outputs)
+    }
     window = finals.next(history, output)
   }
+}
+
+function withSecondEnding(input: Buffer): Buffer {
+  return Buffer.concat([input.subarray(0, -ENDING.length), SECOND_ENDING])
 }
 
 /** Inflates up to where the stream ends, and tells how much of the input that was. */

@@ -82,6 +82,8 @@ export const EXAMPLES: readonly (readonly [name: string, compressed: string, mes
   ['a final block refers back over a final block', 'f348cdc9c90700' + 'f3001100' + '00', HELLO + HELLO],
   ['a stored block with BFINAL set', '010500faff48656c6c6f' + '00', HELLO],
   ['sixteen empty final blocks', '0300'.repeat(16) + '00', ''],
+  ['data like what is added', '000900f6ff0000ffff010000ffff00', '0000ffff010000ffff'],
+  ['the same behind more', '000a00f5ff610000ffff010000ffff00', '610000ffff010000ffff'],
 ]
 
 /** Messages that are no DEFLATE, or not whole. */
@@ -98,5 +100,9 @@ export const INVALID: readonly (readonly [name: string, compressed: string])[] =
   ['bytes behind the end', 'f248cdc9c9070048656c6c6f'],
   ['a code that there is none for', 'ffffffffffff'],
   ['lengths of codes that make no tree', '04ffffffffffffffffff'],
+  ['a final block that lacks as many bytes as are added', '010900f6ff'],
+  ['the same with data', '010d00f2ff61626364'],
+  ['a final block that lacks fewer', '010600f9ff'],
+  ['a block that lacks as many and is not final', '000900f6ff'],
   ['seventeen empty final blocks', '0300'.repeat(17) + '00'],
 ]

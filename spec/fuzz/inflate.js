@@ -173,6 +173,7 @@ export function inflateMessage(message, history, limit) {
   }
   try {
     for (;;) {
+      const start = bits.at
       const final = bits.take(1)
       const type = bits.take(2)
       if (type === 0) stored(bits, window)
@@ -181,7 +182,10 @@ export function inflateMessage(message, history, limit) {
       else throw new Broken('no such block')
       if (final === 0) continue
       bits.align()
-      if (bits.at === bits.bytes.length) return result(undefined)
+      if (bits.at === bits.bytes.length) {
+        // A stored block that lacks just as many bytes would take all of ENDING for data.
+        return result(start === message.length + 4 ? undefined : 'the data ends early')
+      }
       finals++
       allowance -= Math.max(Math.min(window.bytes.length, 32 * 1024), 8 * 1024)
     }
