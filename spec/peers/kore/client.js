@@ -200,6 +200,11 @@ export class Client {
     return this
   }
 
+  /** As `finish`; resolves when the system has the FIN. */
+  finished() {
+    return this.#wire.finished()
+  }
+
   reset() {
     this.#wire.reset()
     return this

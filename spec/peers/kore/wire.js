@@ -137,6 +137,13 @@ export class Wire {
     this.#socket.end()
   }
 
+  /** As `finish`; resolves when the system has the FIN, behind all that was written. */
+  async finished() {
+    const gone = once(this.#socket, 'finish')
+    this.finish()
+    await gone
+  }
+
   /** RST. */
   reset() {
     this.#socket.resetAndDestroy()
