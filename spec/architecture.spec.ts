@@ -337,6 +337,7 @@ t.test('types can be erased, and say what they are', async t => {
     file(path, "import a = require('node:net')", 'has import ='),
     file(path, 'export = a', 'has export ='),
     file(path, 'const a = <string>b', 'has a type in angle brackets'),
+    // What the rules have to find: these sources are made up, and are never compiled.
     file(path, 'let a: any; function b(c: any[]) {}', 'has any', 'has any'),
     file(path, 'const a = b as any', 'has any'),
     ...['@ts-ignore', '@ts-expect-error', '@ts-nocheck'].map(what => file(path, `a // ${what}`, `has ${what}`)),

@@ -44,8 +44,8 @@ function collected(): number {
 }
 
 /**
- * How many bytes one of many holds that `make` makes and the caller keeps. They are so many that a slab or two which come or go
- * meanwhile weigh little, and the first few are not measured: the code that they run for the first time is not theirs.
+ * How many bytes one of many holds that `make` makes and the caller keeps. They are so many that a slab or two which
+ * come or go meanwhile weigh little. The first few are not measured: the code that they run for the first time is not theirs.
  */
 export async function heldByEach(make: () => Promise<unknown>): Promise<number> {
   const [FIRST, COUNT] = [20, 200]
