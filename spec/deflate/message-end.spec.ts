@@ -1,7 +1,7 @@
 import { constants, inflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { History } from '../../lib/deflate/history.ts'
-import { emptyMessage, ENDING, FinalBlocks, TAIL_SIZE } from '../../lib/deflate/message-end.ts'
+import { emptyMessage, ENDING, FinalBlocks, mayHoldEnding, SECOND_ENDING, TAIL_SIZE } from '../../lib/deflate/message-end.ts'
 import { Violation } from '../../lib/protocol/violation.ts'
 import { bytes, hex } from '../helpers/frames.ts'
 
@@ -11,6 +11,20 @@ t.test('7.2.1: the tail of a message, and behind it the end of the stream', asyn
     inflateRawSync(Buffer.concat([bytes(message), ENDING]), { finishFlush: constants.Z_FINISH })
   t.equal(String(whole('f248cdc9c90700')), 'Hello')
   t.throws(() => whole('f248cdc9c907'), 'a message that is not whole')
+})
+
+t.test('another ending of another length, for outputs that end as the first one does', async t => {
+  const inflated = (message: string, ending: Buffer): string =>
+    hex(inflateRawSync(Buffer.concat([bytes(message), ending]), { finishFlush: constants.Z_FINISH }))
+  const taken = inflated('010900f6ff', ENDING)
+  t.equal(taken, hex(ENDING), 'a block that lacks just as many bytes')
+  t.equal(mayHoldEnding(bytes(taken)), true)
+  t.throws(() => inflated('010900f6ff', SECOND_ENDING), { code: 'Z_BUF_ERROR' })
+  t.equal(inflated('f248cdc9c90700', SECOND_ENDING), hex(Buffer.from('Hello')))
+  t.equal(mayHoldEnding(bytes(`61${taken}00`), 10), true, 'up to a length')
+  for (const other of ['', taken.slice(2), `${taken}00`, `${taken.slice(0, -4)}00ff`, taken.slice(0, -2)]) {
+    t.equal(mayHoldEnding(bytes(other)), false, other)
+  }
 })
 
 t.test('7.2.3.6: an empty message is one byte', async t => {
