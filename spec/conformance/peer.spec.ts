@@ -257,3 +257,18 @@ t.test('a timer is called, but not after the end', async t => {
   await new Promise(resolve => setTimeout(resolve, 80))
   t.equal(called, 0)
 })
+
+t.test('what a tester that stands still could not hear is no silence of the peer', async t => {
+  const { peer, heard, other } = await join(t)
+  let calledWith: string[] | undefined
+  const called = new Promise<void>(resolve => {
+    peer.after(0.2, () => {
+      calledWith = [...heard]
+      resolve()
+    })
+  })
+  other.sendRaw(frame('81', 'in time'))
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
+  await called
+  t.same(calledWith, ['message 1 in time'])
+})

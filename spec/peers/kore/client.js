@@ -200,7 +200,7 @@ export class Client {
     return this
   }
 
-  /** As `finish`; resolves when the system has the FIN. */
+  /** As `finish`; resolves when the server's side has the FIN. */
   finished() {
     return this.#wire.finished()
   }

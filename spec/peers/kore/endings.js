@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { close, frame, PONG, TEXT } from './frames.js'
 import { hex } from './handshakes.js'
+import { stop } from './kernel.js'
 
 /** @typedef {import('./handshakes.js').Conversation} Conversation */
 /** @typedef {import('./talk.js').Talk} Talk */
@@ -62,11 +63,9 @@ export const ENDINGS = [
       const a = await talk.open('a')
       const worker = await talk.workerOf(a)
       // A worker that sleeps finds both when it wakes.
-      process.kill(worker, 'SIGSTOP')
       try {
-        // Not by the clock alone: on a busy machine the FIN may leave later than that, and Kore gets the message first.
+        await stop(worker)
         await a.send(frame(TEXT, 'last words')).finished()
-        await sleep(100)
       } finally {
         process.kill(worker, 'SIGCONT')
       }

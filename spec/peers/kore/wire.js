@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { within } from '../helpers.js'
+import { untilFinished } from './kernel.js'
 
 /** Milliseconds between two looks at a port that nobody listens on yet. */
 const RETRY = 20
@@ -137,11 +138,11 @@ export class Wire {
     this.#socket.end()
   }
 
-  /** As `finish`; resolves when the system has the FIN, behind all that was written. */
+  /** As `finish`; resolves when the server's side has the FIN, behind all that was written. */
   async finished() {
-    const gone = once(this.#socket, 'finish')
+    const { remotePort = 0, localPort = 0 } = this.#socket
     this.finish()
-    await gone
+    await untilFinished(remotePort, localPort)
   }
 
   /** RST. */
