@@ -210,7 +210,7 @@ export class Endpoint {
     if (late?.result !== undefined) {
       this.#late = undefined
       this.halted = false
-      this.#handOver(late)
+      this.#handOver(late, late.result)
       // The message may have paused it again, or ended it.
       if (this.halted) return
     }
@@ -472,11 +472,10 @@ export class Endpoint {
     return false
   }
 
-  #handOver({ opcode, result, ascii, inflated, valid }: LateMessage): void {
+  #handOver({ opcode, ascii, inflated, valid }: LateMessage, result: Buffer | Violation): void {
     this.#receiving = true
     try {
       if (result instanceof Violation) throw result
-      if (result === undefined) return
       if (!valid) validate(opcode, result)
       if (!this.#isReadyFor(opcode, result, ascii, inflated)) return
       if (inflated) this.#deliverInflated(opcode, result)
