@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly message?: ((socket: Connection, data: Message) => unknown) | undefined
   /** After a `send` that returned false: go on. */
   readonly drain?: ((socket: Connection) => unknown) | undefined
+  /** A pong came. As the server's option of this name. */
+  readonly pong?: ((socket: Connection, data: Buffer) => unknown) | undefined
   /** Once, if the connection was opened: it is over. As the server's option of this name. */
   readonly close?: ((socket: Connection, code: number, reason: string) => unknown) | undefined
   /**
@@ -85,7 +87,7 @@ export interface ConnectPlan extends Pick<ConnectOptions, (typeof CALLBACKS)[num
 
 const DEFAULT_TIMEOUT = 10_000
 
-const CALLBACKS = ['message', 'drain', 'close', 'error'] as const
+const CALLBACKS = ['message', 'drain', 'pong', 'close', 'error'] as const
 const OF_REQUEST = ['protocols', 'headers', 'origin', 'signal', 'timeout']
 const OF_CONNECTION = ['limits', 'slowReceivers', 'compression', 'heartbeat', 'tls', 'agent', 'socketPath', 'proxy', 'redirects']
 const NAMES: readonly string[] = [...CALLBACKS, ...OF_REQUEST, ...OF_CONNECTION]
@@ -117,10 +119,10 @@ export function checkConnectOptions(options: ConnectOptions): ConnectPlan {
   for (const [one, other] of EXCLUSIVE) {
     if (options[one] !== undefined && options[other] !== undefined) throw invalid(`${one} can't be given with ${other}`)
   }
-  const { message, drain, close, error, headers = {}, timeout = DEFAULT_TIMEOUT, redirects = 0 } = options
+  const { message, drain, pong, close, error, headers = {}, timeout = DEFAULT_TIMEOUT, redirects = 0 } = options
   checkRequestHeaders(headers)
   return {
-    ...{ message, drain, close, error },
+    ...{ message, drain, pong, close, error },
     protocols: checkProtocols(options.protocols),
     headers: { ...headers },
     origin: checkOrigin(options.origin),
@@ -152,7 +154,9 @@ function checkOrigin(origin: unknown): string | undefined {
 }
 
 function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal
+  // By its shape: that of another realm will do.
+  const { aborted, addEventListener } = Object(signal) as Partial<AbortSignal>
+  if (signal === undefined || (typeof aborted === 'boolean' && typeof addEventListener === 'function')) return signal as AbortSignal | undefined
   throw invalid('signal must be an AbortSignal')
 }
 

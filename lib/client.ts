@@ -16,6 +16,7 @@ import type { ConnectionHandlers } from './transport/connection-setup.ts'
 import { Connection } from './transport/connection.ts'
 import { dial } from './transport/dial.ts'
 import { Heartbeat, type HeartbeatTimes } from './transport/heartbeat.ts'
+import type { ProcessHold } from './transport/process-hold.ts'
 import { reportError } from './transport/report.ts'
 
 const diagnostics = new Diagnostics('client')
@@ -54,24 +55,31 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
 }
 
 /** @internal What calls the callbacks of a plan. */
-export function handlersOf({ message, drain, close, error }: ConnectPlan): ConnectionHandlers<Connection> {
+export function handlersOf({ message, drain, pong, close, error }: ConnectPlan): ConnectionHandlers<Connection> {
   return {
     ...(message && { message }),
     ...(drain && { drain }),
+    ...(pong && { pong }),
     ...(close && { close }),
     failed: (socket, failure) => reportError(failure, error && (failure => error(socket, failure))),
     gone() {},
   }
 }
 
-/** @internal As `connect`, with handlers that need not be the plan's. */
+/**
+ * @internal As `connect`, with handlers that need not be the plan's.
+ *
+ * @param hold what is under way until then
+ */
 export async function establish(
   target: Target,
   plan: ConnectPlan,
-  handlers: ConnectionHandlers<Connection>
+  handlers: ConnectionHandlers<Connection>,
+  hold?: ProcessHold
 ): Promise<Established> {
-  plan.signal?.throwIfAborted()
-  const attempt = new Attempt(plan.signal, plan.timeout)
+  // Not `throwIfAborted`, which not every signal of another realm has.
+  if (plan.signal?.aborted === true) throw plan.signal.reason
+  const attempt = new Attempt(plan.signal, plan.timeout, hold)
   try {
     return await follow(target, plan, handlers, attempt)
   } catch (error) {
@@ -95,8 +103,10 @@ async function follow(
     const answer = await handshake(target, { ...plan, headers, tls }, handlers, attempt)
     if ('connection' in answer) return answer
     const { status } = answer
-    if (plan.redirects === 0 || !isRedirect(status)) {
-      throw new HandshakeError('handshake-refused', `the server answered with ${status}`, answer)
+    if (!isRedirect(status)) throw new HandshakeError('handshake-refused', `the server answered with ${status}`, answer)
+    if (plan.redirects === 0) {
+      const sentence = `the server redirects, with ${status}: the option redirects says how many to follow`
+      throw new HandshakeError('redirect-refused', sentence, answer)
     }
     if (followed === plan.redirects) {
       throw new HandshakeError('redirect-refused', `there were more than ${followed} redirects`, answer)
@@ -143,6 +153,7 @@ function handshake(
           heartbeat: heartbeat && heartbeatFor(heartbeat),
         },
         transport,
+        response: { status: response.statusCode ?? 101, headers: response.headers },
         protocol: agreement.protocol,
         extensions: String(response.headers['sec-websocket-extensions'] ?? ''),
         compression: agreedCompression(agreement, compression, response),

@@ -56,7 +56,7 @@ export interface ChannelMessages {
   }
   /** A peer reached a limit, by its name in `limits`. */
   'kore-ws.limit': { readonly limit: string; readonly connection: object | null }
-  /** A message that was accepted for sending was skipped, by the policy for slow receivers that did so. */
+  /** A message was skipped, accepted before or not, by the policy for slow receivers that did so. */
   'kore-ws.message.dropped': { readonly policy: string; readonly connection: object }
   /** What an `error` callback gets: a callback failed, or the peer broke the protocol (a Violation). */
   'kore-ws.error': { readonly role: Role; readonly error: unknown; readonly connection: ObservedConnection | null }
@@ -98,7 +98,7 @@ export class Diagnostics {
   readonly refusedByReason = new Map<string, number>()
   /** How often each limit was reached, by its name in `limits`. */
   readonly limitsReached = new Map<string, number>()
-  /** Messages that were accepted for sending and then skipped, by the policy that skipped them. */
+  /** Messages that were skipped, accepted before or not, by the policy that skipped them. */
   readonly messagesDropped = new Map<string, number>()
   errors = 0
   /** A client's open connections; a server knows its own. */
@@ -134,14 +134,18 @@ export class Diagnostics {
     closeChannel.publish({ role, connection, code, reason } satisfies Message<'connection.close'>)
   }
 
-  /** A server's answer to a handshake, on its way to the client at the other end of `socket`. */
-  refused(refusal: Refusal, socket: object): void {
+  /**
+   * A server's answer to a handshake, on its way to the client at the other end of `socket`.
+   *
+   * @param address the client's, where it is not the socket's
+   */
+  refused(refusal: Refusal, socket: object, address?: string | undefined): void {
     const reason = REASONS.get(refusal) ?? BY_ACCEPT
     const limit = LIMITS.get(refusal)
     if (limit !== undefined) this.limitReached(limit, null)
     this.#refused(refusal.status, reason)
     if (!refusedChannel.hasSubscribers) return
-    const { remoteAddress } = socket as { readonly remoteAddress?: string | undefined }
+    const { remoteAddress = undefined } = address === undefined ? (socket as { readonly remoteAddress?: string | undefined }) : { remoteAddress: address }
     const message: Message<'handshake.refused'> = { role: this.role, status: refusal.status, reason, remoteAddress }
     refusedChannel.publish(message)
   }

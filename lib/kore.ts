@@ -1,10 +1,12 @@
 /** The entry point `kore-ws/kore`: the websocket calls of Kore, with Kore's documented meaning and the RFC's rules. */
+import cluster from 'node:cluster'
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import { deliver } from './broadcast/broadcaster.ts'
+import { BusChannel } from './broadcast/bus-channel.ts'
 import { BusGate } from './broadcast/bus-gate.ts'
 import { clusterBus } from './broadcast/cluster-bus.ts'
-import { encodeShared, sharedFrom } from './broadcast/shared-frame.ts'
+import { encodeShared } from './broadcast/shared-frame.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
 import { readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { formatAcceptance } from './handshake/response.ts'
@@ -33,16 +35,18 @@ import {
 } from './kore/request.ts'
 import { admission, diagnostics, memory } from './kore/shared.ts'
 import { takeMetrics, type Metrics } from './metrics.ts'
-import { CloseCode } from './protocol/close-code.ts'
+import { checkAmount } from './protocol/amount.ts'
+import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
 import { parseClosePayload } from './protocol/close-payload.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import { MAX_CONTROL_PAYLOAD, type DataOpcode, type Opcode } from './protocol/opcode.ts'
 import type { Violation } from './protocol/violation.ts'
-import { peerAddress } from './transport/client-address.ts'
+import { peerAddress } from './node-internals/peer-address.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, ConnectionTerms } from './transport/connection-setup.ts'
 import { Drain, type CloseCounts } from './transport/drain.ts'
-import { checkPayload, type Payload } from './transport/payload.ts'
+import { ownBytes } from './transport/message.ts'
+import { checkBytes, checkPayload, type Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
@@ -69,7 +73,7 @@ const lingering = new Set<Connection<KoreConnection>>()
 const drains = new Set<Drain<Connection<KoreConnection>>>()
 /** What connections wait at while GLOBAL broadcasts can't get away. */
 const gate = new BusGate<Connection<KoreConnection>>(clusterBus())
-let onBus: (() => void) | undefined
+let channel: BusChannel | undefined
 let onError: ((error: unknown, c: KoreConnection | null) => void) | undefined
 
 /** The websocket connections of this worker, oldest first: walk it for rooms, as Kore programs walk `connections`. */
@@ -134,7 +138,7 @@ export function kore_websocket_send(c: KoreConnection, op: number, data: Payload
   const connection = checkConnection(c).websocket
   if (connection === undefined) return false
   if (op === WEBSOCKET_OP_CLOSE) return sendClose(c, connection, payload)
-  if (op === WEBSOCKET_OP_PING) return connection.ping(payload)
+  if (op === WEBSOCKET_OP_PING) return connection.sendPing(checkBytes(payload, 'data'))
   if (op === WEBSOCKET_OP_PONG) return connection.pong(payload)
   return connection.sendLent(op as DataOpcode, payload)
 }
@@ -163,8 +167,7 @@ export function kore_websocket_broadcast(
   const except = src === null ? undefined : checkConnection(src)
   const frame = encodeShared(op as Opcode, payload)
   if (scope === WEBSOCKET_BROADCAST_GLOBAL) {
-    const { bytes, start, end } = frame.plain
-    clusterBus().publish(CHANNEL, bytes.subarray(start, end))
+    onBus().publish({ opcode: frame.opcode, topic: undefined, compress: undefined, payload: frame.payload })
   }
   deliver(live, frame, undefined, except)
 }
@@ -187,14 +190,16 @@ export function kore_connection_disconnect(c: KoreConnection): void {
  * Ends every websocket connection of this worker, as Kore does when it stops: a close frame with `code`, then
  * ondisconnect as each ends. What was sent before still arrives. Resolves when all are gone.
  *
- * @param code default 1001, going away
- * @param timeout milliseconds for all of it, after which the rest is dropped; default 10,000
+ * @param code default 1001, going away; of a worker that is being replaced 1012, service restart
+ * @param timeout milliseconds for all of it, after which the rest is dropped. Default: no such end. Each peer has 10
+ *   seconds since it last took something of what is queued for it
  * @returns how many ended with a closing handshake, and how many without; none is refused
+ * @throws MisuseError (rejects) `invalid-argument` for a code that may not travel, or a timeout that is no amount of milliseconds
  */
-export async function kore_shutdown(
-  code: number = CloseCode.goingAway,
-  timeout = config.limits.closingTime
-): Promise<CloseCounts> {
+export async function kore_shutdown(code: number = defaultCode(), timeout?: number): Promise<CloseCounts> {
+  if (!isWireCloseCode(code)) throw new MisuseError('invalid-argument', `code must be ${WIRE_CLOSE_CODES}, and not ${show(code)}`)
+  if (timeout !== undefined) checkAmount('timeout', timeout, 'milliseconds', 'invalid-argument')
+  for (const c of live) c.markCloseSent()
   const open = [...live].flatMap(({ websocket }) => websocket ?? [])
   const drain = new Drain(open, lingering)
   drains.add(drain)
@@ -205,16 +210,25 @@ export async function kore_shutdown(
   }
 }
 
+/** Whoever is told to go away may find no other place; after a restart there is one. */
+function defaultCode(): number {
+  return cluster.worker?.exitedAfterDisconnect === true ? CloseCode.serviceRestart : CloseCode.goingAway
+}
+
 /**
  * Routes the upgrades of an HTTP server to handlers by path, as Kore's routes do. A handler that throws, or returns
  * without having answered, is answered with 500; one that returns KORE_RESULT_ERROR after the handshake ends the
  * connection.
  *
  * @returns what takes the routes back
- * @throws MisuseError `invalid-option` for a path that no request can have, `invalid-state` for one that is taken; none
- *   of the routes is there then
+ * @throws MisuseError `invalid-option` for a path that no request can have or a handler that is no function,
+ *   `invalid-argument` for what is no HTTP server or no object of routes, `invalid-state` for a path that is taken; none of the routes is there then
  */
 export function kore_attach(server: HttpServer | HttpsServer, routes: Readonly<Record<string, KoreHandler>>): () => void {
+  const router = routerOf(server)
+  if (typeof routes !== 'object' || routes === null || Symbol.iterator in routes) {
+    throw new MisuseError('invalid-argument', `routes must be an object of paths and handlers, and not ${show(routes)}`)
+  }
   const detachers: (() => void)[] = []
   const detach = (): void => {
     for (const detachOne of detachers) detachOne()
@@ -222,8 +236,9 @@ export function kore_attach(server: HttpServer | HttpsServer, routes: Readonly<R
   try {
     for (const [path, handler] of Object.entries(routes)) {
       checkPath(path)
+      if (typeof handler !== 'function') throw new MisuseError('invalid-option', `the handler of ${path} must be a function, and not ${show(handler)}`)
       const listener: UpgradeListener = (request, _, head) => void run(handler, kore_request(request, head))
-      detachers.push(routerOf(server).add(path, listener))
+      detachers.push(router.add(path, listener))
     }
   } catch (error) {
     detach()
@@ -235,15 +250,20 @@ export function kore_attach(server: HttpServer | HttpsServer, routes: Readonly<R
 /**
  * Who is told of errors: a callback that threw (its connection is closed with 1011), a name that no module has, a
  * Violation of a peer. Without it, errors of your own code become process warnings.
+ *
+ * @throws MisuseError `invalid-argument` for what is no function
  */
 export function kore_onerror(callback: ((error: unknown, c: KoreConnection | null) => void) | undefined): void {
+  if (callback !== undefined && typeof callback !== 'function') {
+    throw new MisuseError('invalid-argument', `callback must be a function or undefined, and not ${show(callback)}`)
+  }
   onError = callback
 }
 
 /** @internal As a server's `metrics()`. Kore has no such call. */
 export function koreMetrics(): Metrics {
   const open = [...live].flatMap(({ websocket }) => websocket ?? [])
-  return takeMetrics(diagnostics, open, { ending: lingering, bus: clusterBus(), memory, admission })
+  return takeMetrics(diagnostics, open, { ending: lingering, bus: clusterBus(), malformed: channel?.malformed, memory, admission })
 }
 
 export {
@@ -259,15 +279,19 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
   rawMessage({ data: c }, opcode, bytes, start, end) {
     // After kore_connection_disconnect the peer may still be sending.
     if (c.ws_message === null || c.state === CONN_STATE_DISCONNECTING) return undefined
-    return c.ws_message(c, opcode, bytes.subarray(start, end), end - start)
+    const data = config.websocket_lend ? bytes.subarray(start, end) : ownBytes(bytes, start, end)
+    return c.ws_message(c, opcode, data, end - start)
   },
   close(connection, code) {
     const { data: c } = connection
     if (code !== CloseCode.abnormal) c.markCloseSent()
     for (const drain of drains) drain.ended(connection, code)
     try {
-      if (c.markDisconnected()) return c.ws_disconnect?.(c)
-      return undefined
+      if (!c.markDisconnected()) return
+      const result = c.ws_disconnect?.(c)
+      if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => disconnectFailed(error, connection))
+    } catch (error) {
+      disconnectFailed(error, connection)
     } finally {
       live.delete(c)
       gate.leave(connection)
@@ -280,7 +304,7 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
   },
   gone(connection) {
     lingering.delete(connection)
-    admission.leave(connection.remoteAddress)
+    admission.leave(connection.admittedAddress)
     for (const drain of drains) drain.gone(connection)
   },
 }
@@ -304,10 +328,16 @@ function accept(request: KoreRequest, offer: HandshakeOffer): void {
   c.become(connection)
   request.status = 101
   live.add(c)
-  onBus ??= clusterBus().subscribe(CHANNEL, bytes => {
-    deliver(live, sharedFrom(bytes), undefined, undefined)
-  })
+  onBus()
   connection.start(early)
+}
+
+/** What carries GLOBAL broadcasts; from the first connection or broadcast on this worker gets those of others. */
+function onBus(): BusChannel {
+  channel ??= new BusChannel(clusterBus(), CHANNEL, ({ opcode, payload }) => {
+    deliver(live, encodeShared(opcode, payload), undefined, undefined)
+  })
+  return channel
 }
 
 async function run(handler: KoreHandler, request: KoreRequest): Promise<void> {
@@ -356,6 +386,12 @@ function checkConnection(c: KoreConnection): KoreConnection {
 
 function badOp(allowed: string, op: number): MisuseError {
   return new MisuseError('invalid-argument', `op must be ${allowed}, and not ${show(op)}`)
+}
+
+/** Kore's last callback is ondisconnect, and its errors are told like those of any other. */
+function disconnectFailed(error: unknown, connection: Connection<KoreConnection>): void {
+  diagnostics.failed(error, connection)
+  report(error, connection.data)
 }
 
 function report(error: unknown, c: KoreConnection | null): void {

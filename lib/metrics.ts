@@ -29,7 +29,10 @@ export interface Metrics {
     readonly received: number
     /** Total of messages accepted for sending; a broadcast counts once for each receiver. */
     readonly sent: number
-    /** Totals of those skipped again because a receiver was too slow, by the policy that did it. */
+    /**
+     * Totals of those skipped because a receiver was too slow, by the policy that did it. Under 'drop-oldest' they had been
+     * accepted before, unless there was no room for the newest; under 'drop-newest' they never were.
+     */
     readonly dropped: Readonly<Record<string, number>>
   }
   readonly bytes: {
@@ -67,6 +70,8 @@ export interface Metrics {
     readonly queued: number
     /** Total of messages of other processes that were dropped because this one did not take them. */
     readonly missed: number
+    /** Total of what came over the bus for this server and was dropped: no broadcast, or of another version of this package. */
+    readonly malformed: number
   }
   /** Totals of limits reached, by their names in `limits`. */
   readonly limitsReached: Readonly<Record<string, number>>
@@ -99,6 +104,7 @@ export interface MeasuredParts {
   readonly ending?: Iterable<MeasuredConnection> | undefined
   /** What carries broadcasts to other processes. */
   readonly bus?: { readonly queued?: number; readonly missed?: number } | undefined
+  readonly malformed?: number | undefined
   readonly memory?: { readonly bytes: number; readonly kept: number; readonly limit: number } | undefined
   readonly admission?: Metrics['handshakes'] | undefined
 }
@@ -142,7 +148,7 @@ export function takeMetrics(diagnostics: Diagnostics, open: Iterable<MeasuredCon
       received: figuresOf(compression.receivedPlain, compression.receivedCompressed),
       sent: figuresOf(compression.sentPlain, compression.sentCompressed),
     },
-    bus: { queued: bus.queued ?? 0, missed: bus.missed ?? 0 },
+    bus: { queued: bus.queued ?? 0, missed: bus.missed ?? 0, malformed: parts.malformed ?? 0 },
     limitsReached: recordOf(diagnostics.limitsReached),
     errors: diagnostics.errors,
     roundTrip: percentilesOf(roundTrips),

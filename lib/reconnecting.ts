@@ -1,5 +1,4 @@
 /** A client that connects again and again: an async iterator of connections, with growing, random pauses. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { establish, handlersOf } from './client.ts'
 import { checkConnectOptions, type ConnectOptions, type ConnectPlan } from './client-options.ts'
 import { backoff, isFinal, retryAfter } from './handshake/client-retry.ts'
@@ -9,6 +8,8 @@ import { CloseCode } from './protocol/close-code.ts'
 import { MisuseError } from './protocol/misuse-error.ts'
 import type { ConnectionHandlers } from './transport/connection-setup.ts'
 import type { Connection } from './transport/connection.ts'
+import { whenAborted } from './transport/abort-listeners.ts'
+import { ProcessHold } from './transport/process-hold.ts'
 import { reportError } from './transport/report.ts'
 
 export interface ReconnectingOptions extends Omit<ConnectOptions, 'error'> {
@@ -28,8 +29,8 @@ export interface Clock {
   now(): number
   /** From 0 to below 1. */
   random(): number
-  /** Rejects as soon as the signal aborts. */
-  wait(milliseconds: number, signal: AbortSignal): Promise<unknown>
+  /** Rejects as soon as the signal aborts. @param hold of the timer */
+  wait(milliseconds: number, signal: AbortSignal, hold: ProcessHold): Promise<unknown>
 }
 
 interface Timing {
@@ -46,7 +47,18 @@ const DEFAULTS: Timing = { minDelay: 1000, maxDelay: 30_000, stableTime: 5000 }
 const CLOCK: Clock = {
   now: Date.now,
   random: Math.random,
-  wait: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
+  wait: (milliseconds, signal, hold) =>
+    new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        forget()
+        resolve()
+      }, milliseconds)
+      const forget = whenAborted(signal, () => {
+        clearTimeout(timer)
+        reject(signal.reason)
+      })
+      hold.carry(timer)
+    }),
 }
 
 /**
@@ -62,7 +74,7 @@ const CLOCK: Clock = {
  *
  * @throws MisuseError as `connect` rejects with
  */
-export function reconnecting(url: string | URL, options: ReconnectingOptions = {}): AsyncIterableIterator<Connection> {
+export function reconnecting(url: string | URL, options: ReconnectingOptions = {}): Reconnections {
   return reconnectingBy(CLOCK, url, options)
 }
 
@@ -71,7 +83,7 @@ export function reconnectingBy(
   clock: Clock,
   url: string | URL,
   options: ReconnectingOptions
-): AsyncIterableIterator<Connection> {
+): Reconnections {
   const target = readTarget(url)
   // What is no object is for the check of the other options to complain about.
   const { minDelay, maxDelay, stableTime, ...others } = Object(options) as ReconnectingOptions
@@ -87,14 +99,24 @@ function checkTiming(given: Partial<Record<keyof Timing, number | undefined>>): 
   throw new MisuseError('invalid-option', `minDelay must be at most maxDelay, which is ${timing.maxDelay}`)
 }
 
-class Reconnecting implements AsyncIterableIterator<Connection> {
+/** Connections, one after the other. */
+export interface Reconnections extends AsyncIterableIterator<Connection> {
+  [Symbol.asyncIterator](): this
+  /** The connection at hand, an attempt or the pause before one keeps the process alive again, as at first. */
+  ref(): this
+  /** They no longer do. As Node's sockets and timers. */
+  unref(): this
+}
+
+class Reconnecting implements Reconnections {
   readonly #clock: Clock
   readonly #timing: Timing
   readonly #target: Target
   readonly #plan: ConnectPlan
   readonly #onFailure: ((socket: null, error: unknown) => void) | undefined
   readonly #stop = new AbortController()
-  readonly #onAbort = (): void => this.#end(this.#plan.signal?.reason, CloseCode.goingAway)
+  #forgetSignal: (() => void) | undefined
+  readonly #hold = new ProcessHold()
   #begun = false
   /** Attempts and short connections since the last that was stable. */
   #failures = 0
@@ -118,6 +140,16 @@ class Reconnecting implements AsyncIterableIterator<Connection> {
     return this
   }
 
+  ref(): this {
+    this.#hold.ref()
+    return this
+  }
+
+  unref(): this {
+    this.#hold.unref()
+    return this
+  }
+
   next(): Promise<IteratorResult<Connection, undefined>> {
     if (!this.#begun) this.#begin()
     const next = this.#last.then(() => this.#advance())
@@ -136,8 +168,7 @@ class Reconnecting implements AsyncIterableIterator<Connection> {
   #begin(): void {
     this.#begun = true
     const { signal } = this.#plan
-    signal?.addEventListener('abort', this.#onAbort)
-    if (signal?.aborted === true) this.#onAbort()
+    this.#forgetSignal = signal && whenAborted(signal, () => this.#end(signal.reason, CloseCode.goingAway))
   }
 
   async #advance(): Promise<IteratorResult<Connection, undefined>> {
@@ -145,7 +176,7 @@ class Reconnecting implements AsyncIterableIterator<Connection> {
     try {
       while (!signal.aborted) {
         await this.#over()
-        if (this.#pause > 0) await this.#clock.wait(Math.min(this.#pause, LONGEST_WAIT), signal)
+        if (this.#pause > 0) await this.#clock.wait(Math.min(this.#pause, LONGEST_WAIT), signal, this.#hold)
         const connection = await this.#connect()
         if (connection !== undefined) return { done: false, value: connection }
       }
@@ -168,14 +199,14 @@ class Reconnecting implements AsyncIterableIterator<Connection> {
   async #connect(): Promise<Connection | undefined> {
     const { signal } = this.#stop
     try {
-      const { connection } = await establish(this.#target, { ...this.#plan, signal }, this.#handlers())
+      const { connection } = await establish(this.#target, { ...this.#plan, signal }, this.#handlers(), this.#hold)
       if (signal.aborted) {
         // The loop ended between the answer and here, and would know of none that it has to close.
         connection.close(this.#left ? CloseCode.normal : CloseCode.goingAway)
         throw signal.reason
       }
       this.#openedAt = this.#clock.now()
-      if (connection.closed === undefined) this.#current = connection
+      if (connection.closeInfo === undefined) this.#current = connection
       else this.#ended()
       return connection
     } catch (error) {
@@ -216,7 +247,7 @@ class Reconnecting implements AsyncIterableIterator<Connection> {
   }
 
   #end(reason: unknown, code: number): void {
-    this.#plan.signal?.removeEventListener('abort', this.#onAbort)
+    this.#forgetSignal?.()
     this.#stop.abort(reason)
     this.#current?.close(code)
     this.#onOver()

@@ -1,4 +1,4 @@
-/** The options of a WebSocketServer, and their check. */
+/** The options of a WebSocketServer and of its calls, and their check. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Bus } from './broadcast/bus.ts'
 import { resolveCompression, type CompressionOption, type CompressionSettings } from './deflate/compression.ts'
@@ -13,9 +13,25 @@ import { ownString } from './protocol/own-string.ts'
 import { clientAddress, resolveTrustProxy, type TrustedProxies, type TrustProxyOption } from './transport/client-address.ts'
 import type { Connection } from './transport/connection.ts'
 import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
+import type { LazyAbort } from './transport/lazy-abort.ts'
 import type { Message } from './transport/message.ts'
 import { resolveSlowReceivers, type SlowReceiverOptions, type SlowReceivers } from './transport/slow-receiver.ts'
 import { checkPath } from './transport/upgrade-router.ts'
+
+export interface CloseOptions {
+  /** The close code that every peer gets. Default 1001, going away. */
+  readonly code?: number | undefined
+  /**
+   * Milliseconds for all of it; then what is left is dropped. Default: no such end. Each peer has `limits.closingTime`
+   * since it last took something of what is queued for it.
+   */
+  readonly timeout?: number | undefined
+}
+
+export interface AttachOptions {
+  /** The path served on this HTTP server. Default: the server's own `path` option. */
+  readonly path?: string | undefined
+}
 
 /** What an `accept` callback is asked about. */
 export interface UpgradeRequest {
@@ -31,6 +47,8 @@ export interface UpgradeRequest {
   readonly protocols: readonly string[]
   /** The client's IP address: with `trustProxy`, what a trusted proxy says. Undefined on a unix socket. */
   readonly remoteAddress: string | undefined
+  /** Aborted where the client goes away, or is refused, before a promise of `accept` has settled. */
+  readonly signal: AbortSignal
   /** The request itself. It is let go once the connection is open: keep what you need in `data`. */
   readonly raw: IncomingMessage
 }
@@ -39,7 +57,8 @@ export interface UpgradeRequest {
 export function describeRequest(
   request: IncomingMessage,
   offer: HandshakeOffer,
-  proxies: TrustedProxies | undefined
+  proxies: TrustedProxies | undefined,
+  abort: LazyAbort
 ): UpgradeRequest {
   const { url = '' } = request
   const path = pathOf(url)
@@ -55,6 +74,9 @@ export function describeRequest(
     origin: offer.origin,
     protocols: offer.protocols,
     remoteAddress: clientAddress(request, proxies),
+    get signal() {
+      return abort.signal
+    },
     raw: request,
   }
 }
@@ -80,6 +102,8 @@ export interface ServerOptions<Data> {
   readonly message?: ((socket: Connection<Data>, data: Message) => unknown) | undefined
   /** After a `send` that returned false: go on. */
   readonly drain?: ((socket: Connection<Data>) => unknown) | undefined
+  /** A pong came, whether or not a ping asked for it; `data` is a copy of its payload of at most 125 bytes. */
+  readonly pong?: ((socket: Connection<Data>, data: Buffer) => unknown) | undefined
   /**
    * Once for each opened connection: it is over. 1006 where there was no closing handshake; `reason` says why if that
    * is known here (`slow-consumer`, `close-timeout`, `terminated`, or the code of a network error).
@@ -103,6 +127,11 @@ export interface ServerOptions<Data> {
   /** Carries what is published with scope 'global' to other processes: `clusterBus()`. Default: none. */
   readonly bus?: Bus | undefined
   /**
+   * What sets this server apart on its bus: servers of the same name, in all processes, get each other's broadcasts. Where
+   * two servers of a process share a bus, each needs one.
+   */
+  readonly name?: string | undefined
+  /**
    * Which proxies may say, in which header, what address a client has: it is the last in the header that is not one of
    * theirs, and becomes `remoteAddress`. Default false: the address of whoever is connected.
    */
@@ -122,10 +151,10 @@ export interface CheckedOptions<Data>
   readonly countsNear: boolean
 }
 
-const CALLBACKS = ['accept', 'open', 'message', 'drain', 'close', 'error'] as const
+const CALLBACKS = ['accept', 'open', 'message', 'drain', 'pong', 'close', 'error'] as const
 const NAMES: readonly string[] = [
   ...CALLBACKS,
-  ...['path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus', 'trustProxy'],
+  ...['path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus', 'name', 'trustProxy'],
 ]
 
 /** @throws MisuseError `invalid-option`, naming the option and what it may be */
@@ -139,6 +168,7 @@ export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions
   }
   checkPath(options.path)
   checkBus(options.bus)
+  if (options.name !== undefined && typeof options.name !== 'string') throw invalid(`name must be a string, and not ${show(options.name)}`)
   const protocols: unknown = options.protocols === undefined ? [] : options.protocols
   if (!Array.isArray(protocols) || !protocols.every(name => typeof name === 'string' && isToken(name))) {
     throw invalid('protocols must be a list of tokens (letters, digits and !#$%&\'*+-.^_`|~)')

@@ -1,5 +1,5 @@
 /** The server: handshakes in, connections with callbacks out; on a port of its own or on somebody's HTTP server. */
-import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, ListenOptions } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -8,7 +8,7 @@ import { createCompression } from './deflate/compression.ts'
 import { negotiate } from './deflate/negotiation.ts'
 import { Diagnostics } from './diagnostics.ts'
 import { Refusal, REFUSALS } from './handshake/refusal.ts'
-import { MAX_HEADER_LINES, pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
+import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts'
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
 import { requestSize } from './limits.ts'
 import { takeMetrics, type Metrics } from './metrics.ts'
@@ -16,32 +16,24 @@ import { checkAmount } from './protocol/amount.ts'
 import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
 import { ownString } from './protocol/own-string.ts'
-import { checkOptions, describeRequest, type CheckedOptions, type Decision, type ServerOptions } from './server-options.ts'
+import { checkOptions, describeRequest } from './server-options.ts'
+import type { AttachOptions, CheckedOptions, CloseOptions, Decision, ServerOptions } from './server-options.ts'
 import { Admission } from './transport/admission.ts'
 import { clientAddress } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, ConnectionTerms, PublishOptions } from './transport/connection-setup.ts'
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
+import { LazyAbort } from './transport/lazy-abort.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
-import { answerPlainRequest, httpTime, keepNewcomers, PendingUpgrade, refuseAtOnce, refuseBadRequest, takeOver } from './transport/http1.ts'
+import { PendingUpgrade, refuseAtOnce, takeOver } from './transport/http1.ts'
+import { afterAnswers } from './transport/http-answers.ts'
+import { createOwnHttp, listenOn } from './transport/own-http.ts'
 import type { Payload } from './transport/payload.ts'
 import { reportError } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
 import { checkPath, routerOf, type UpgradeRouter } from './transport/upgrade-router.ts'
-
-export interface CloseOptions {
-  /** The close code that every peer gets. Default 1001, going away. */
-  readonly code?: number | undefined
-  /** Milliseconds for all of it; then what is left is dropped. Default: `limits.closingTime`. */
-  readonly timeout?: number | undefined
-}
-
-export interface AttachOptions {
-  /** The path served on this HTTP server. Default: the server's own `path` option. */
-  readonly path?: string | undefined
-}
 
 export class WebSocketServer<Data = unknown> {
   readonly #options: CheckedOptions<Data>
@@ -58,18 +50,22 @@ export class WebSocketServer<Data = unknown> {
   #closing: Promise<CloseCounts> | undefined
   #drain: Drain<Connection<Data>> | undefined
 
-  /** @throws MisuseError `invalid-option`, naming the option and what it may be */
+  /**
+   * @throws MisuseError `invalid-option`, naming the option and what it may be; `invalid-state` where another server of this
+   *   process has the same name, or none, on the same bus
+   */
   constructor(options: ServerOptions<Data> = {}) {
     const checked = checkOptions(options)
     this.#options = checked
     const { limits, slowReceivers } = checked
     const memory = limits.memory === Infinity ? undefined : new MemoryBudget(limits.memory, this.#diagnostics)
     this.#admission = new Admission(limits, checked.countsNear, this.#diagnostics, memory)
-    this.#broadcaster = new Broadcaster(this.#connections, checked.bus, `server ${checked.path ?? '*'}`)
+    this.#broadcaster = new Broadcaster(this.#connections, checked.bus, checked.name ?? '')
     const handlers: ConnectionHandlers<Connection<Data>> = {
       ...(checked.open && { open: checked.open }),
       ...(checked.message && { message: checked.message }),
       ...(checked.drain && { drain: checked.drain }),
+      ...(checked.pong && { pong: checked.pong }),
       close: (socket, code, reason) => {
         this.#connections.delete(socket)
         this.#lingering.add(socket)
@@ -83,7 +79,7 @@ export class WebSocketServer<Data = unknown> {
       },
       gone: socket => {
         this.#lingering.delete(socket)
-        this.#admission.leave(socket.remoteAddress)
+        this.#admission.leave(socket.admittedAddress)
         this.#drain?.gone(socket)
       },
     }
@@ -107,7 +103,8 @@ export class WebSocketServer<Data = unknown> {
 
   /** What has happened so far, and how things stand: plain numbers, ready for JSON. Takes time for each connection. */
   metrics(): Metrics {
-    const parts = { ending: this.#lingering, bus: this.#options.bus, memory: this.#terms.memory, admission: this.#admission }
+    const { malformed } = this.#broadcaster
+    const parts = { ending: this.#lingering, bus: this.#options.bus, malformed, memory: this.#terms.memory, admission: this.#admission }
     return takeMetrics(this.#diagnostics, this.#connections, parts)
   }
 
@@ -127,39 +124,18 @@ export class WebSocketServer<Data = unknown> {
     if (this.#http !== undefined || this.#closing !== undefined) {
       throw new MisuseError('invalid-state', 'listen can be called once, and not after close')
     }
-    const { handshakeTime, handshakeBytes } = this.#options.limits
-    const time = httpTime(handshakeTime)
-    // Node refuses at this many, and counts less than `readRequest` does: the rest is refused there.
-    const maxHeaderSize = Math.min(handshakeBytes + 1, Number.MAX_SAFE_INTEGER)
-    const http = createServer(
-      { maxHeaderSize, headersTimeout: time, requestTimeout: time, connectionsCheckingInterval: Math.max(50, Math.min(1000, time / 4)) },
-      answerPlainRequest
-    )
-    this.#http = http
-    keepNewcomers(http)
-    // One more, for one too many to be seen: Node may leave out the rest without a word.
-    http.maxHeadersCount = MAX_HEADER_LINES + 1
-    http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head))
-    http.on('clientError', (error, socket) => {
-      const refusal = refuseBadRequest(error, socket)
-      if (refusal !== undefined) this.#diagnostics.refused(refusal, socket)
+    const http = createOwnHttp(this.#options.limits, {
+      upgrade: (request, socket, head) => this.upgrade(request, socket, head),
+      refused: (socket, refusal, address) => this.#diagnostics.refused(refusal, socket, address),
     })
+    this.#http = http
     this.#admission.watch(http, (socket, refusal) => {
       this.#diagnostics.refused(refusal, socket)
       this.#drain?.refused()
       refuseAtOnce(socket, refusal)
     })
     try {
-      await new Promise<void>((resolve, reject) => {
-        const closed = (): void => reject(new MisuseError('invalid-state', 'the server was closed before it listened'))
-        http.once('error', reject)
-        http.once('close', closed)
-        http.listen(options, () => {
-          http.off('error', reject)
-          http.off('close', closed)
-          resolve()
-        })
-      })
+      await listenOn(http, options)
     } catch (error) {
       this.#http = undefined
       throw error
@@ -188,13 +164,20 @@ export class WebSocketServer<Data = unknown> {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { path } = this.#options
     this.#admission.arrived(socket)
-    if (path !== undefined && pathOf(request.url) !== path) this.#refuse(socket, REFUSALS.path)
-    else this.#handshake(request, socket, head)
+    afterAnswers(socket, () => {
+      if (path !== undefined && pathOf(request.url) !== path) this.#refuse(socket, REFUSALS.path, this.#toldAddress(request))
+      else this.#handshake(request, socket, head)
+    })
   }
 
   /** Sends to everybody who takes part in the topic; returns to how many of this process. */
   publish(topic: string, data: Payload, options: PublishOptions = {}): number {
     return this.#broadcaster.publish(topic, data, options, undefined)
+  }
+
+  /** How many connections of this process take part in the topic. */
+  subscriberCount(topic: string): number {
+    return this.#broadcaster.subscriberCount(topic)
   }
 
   /** Sends to every connection but `except`; returns to how many of this process. */
@@ -212,19 +195,24 @@ export class WebSocketServer<Data = unknown> {
    *   nothing is closed then
    */
   close(options: CloseOptions = {}): Promise<CloseCounts> {
-    const { code = CloseCode.goingAway, timeout = this.#options.limits.closingTime } = options
-    checkAmount('timeout', timeout, 'milliseconds')
+    const { code = CloseCode.goingAway, timeout } = options
+    if (timeout !== undefined) checkAmount('timeout', timeout, 'milliseconds')
     if (!isWireCloseCode(code)) throw new MisuseError('invalid-option', `code must be ${WIRE_CLOSE_CODES}, and not ${show(code)}`)
     this.#closing ??= this.#shutDown(code, timeout)
     return this.#closing
   }
 
-  async #shutDown(code: number, timeout: number): Promise<CloseCounts> {
+  /** `await using`: as `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #shutDown(code: number, timeout: number | undefined): Promise<CloseCounts> {
     const drain = new Drain(this.#connections, this.#lingering)
     this.#drain = drain
     for (const { router, path } of this.#attached) router.offer(path)
     for (const pending of this.#pending) pending.refuse(REFUSALS.closing)
-    this.#admission.endRefused(timeout)
+    this.#admission.endRefused(timeout ?? this.#options.limits.closingTime)
     drain.start(timeout, code)
     const http = this.#http
     const stopped =
@@ -245,22 +233,22 @@ export class WebSocketServer<Data = unknown> {
       return
     }
     if (this.#closing !== undefined) {
-      this.#refuse(socket, REFUSALS.closing)
+      this.#refuse(socket, REFUSALS.closing, this.#toldAddress(request))
       return
     }
     try {
       const offer = readRequest(request, this.#options.origins, this.#options.limits.handshakeBytes)
       if (offer instanceof Refusal) {
-        this.#refuse(socket, offer)
+        this.#refuse(socket, offer, this.#toldAddress(request))
         return
       }
       const address = this.#addressOf(request)
       const refusal = this.#admission.enter(address)
       if (refusal === undefined) this.#decide(request, { ...offer, address }, socket, head)
-      else this.#refuse(socket, refusal)
+      else this.#refuse(socket, refusal, address)
     } catch (error) {
       this.#report(null, error)
-      this.#refuse(socket, REFUSALS.failure)
+      this.#refuse(socket, REFUSALS.failure, this.#toldAddress(request))
     }
   }
 
@@ -268,14 +256,15 @@ export class WebSocketServer<Data = unknown> {
   #decide(request: IncomingMessage, entrant: Entrant, socket: Duplex, head: Buffer): void {
     const { accept, trustProxy } = this.#options
     let decision: Decision<Data> | Promise<Decision<Data>> = accept && this.#admission.wait()
+    const abort = new LazyAbort()
     if (accept !== undefined && decision === undefined) {
       try {
-        decision = accept(describeRequest(request, entrant, trustProxy))
+        decision = accept(describeRequest(request, entrant, trustProxy, abort))
       } catch (error) {
         decision = Promise.reject(error)
       }
       if (isThenable(decision)) {
-        this.#await(Promise.resolve(decision), entrant, socket, head)
+        this.#await(Promise.resolve(decision), entrant, socket, head, abort)
         return
       }
       this.#admission.settle()
@@ -291,7 +280,7 @@ export class WebSocketServer<Data = unknown> {
   }
 
   /** Waits for the answer of an asynchronous `accept`. */
-  #await(decision: Promise<Decision<Data>>, entrant: Entrant, socket: Duplex, head: Buffer): void {
+  #await(decision: Promise<Decision<Data>>, entrant: Entrant, socket: Duplex, head: Buffer, abort: LazyAbort): void {
     let settled = false
     const settle = (): Buffer | undefined => {
       if (settled) return undefined
@@ -301,8 +290,10 @@ export class WebSocketServer<Data = unknown> {
       return upgrade.finish()
     }
     const entry: Pending = {
-      refuse: refusal => {
-        if (settle() !== undefined) this.#conclude(refusal, entrant, socket, EMPTY)
+      refuse: (refusal, settled = false) => {
+        if (settle() === undefined) return
+        this.#conclude(refusal, entrant, socket, EMPTY)
+        if (!settled) abort.abort()
       },
     }
     const upgrade = new PendingUpgrade(
@@ -315,6 +306,7 @@ export class WebSocketServer<Data = unknown> {
         this.#pending.delete(entry)
         this.#admission.settle()
         this.#admission.leave(entrant.address)
+        abort.abort()
       },
       this.#terms.memory,
       requestSize(this.#options.limits)
@@ -329,12 +321,13 @@ export class WebSocketServer<Data = unknown> {
           this.#conclude(answer, entrant, socket, early)
         } catch (error) {
           this.#report(null, error)
-          this.#refuse(socket, REFUSALS.failure)
+          this.#refuse(socket, REFUSALS.failure, entrant.address)
         }
       },
       error => {
+        if (abort.explains(error)) return
         this.#report(null, error)
-        entry.refuse(REFUSALS.failure)
+        entry.refuse(REFUSALS.failure, true)
       }
     )
   }
@@ -343,7 +336,7 @@ export class WebSocketServer<Data = unknown> {
     let connection: Connection<Data> | undefined
     try {
       const answer = this.#drain === undefined ? decision : REFUSALS.closing
-      if (answer instanceof Refusal) this.#refuse(socket, answer)
+      if (answer instanceof Refusal) this.#refuse(socket, answer, entrant.address)
       else connection = this.#connect(answer, entrant, socket)
     } finally {
       if (connection === undefined) this.#admission.leave(entrant.address)
@@ -371,15 +364,22 @@ export class WebSocketServer<Data = unknown> {
       compression:
         agreed && compression && createCompression('server', agreed.agreement, compression, this.#diagnostics.compression),
       data: decision?.data as Data,
+      pulled: this.#options.message === undefined,
       greeting,
     })
     this.#connections.add(connection)
     return connection
   }
 
-  #refuse(socket: Duplex, refusal: Refusal): void {
+  /** The client's address as `trustProxy` says; undefined where it is the socket's. */
+  #toldAddress(request: IncomingMessage): string | undefined {
+    const { trustProxy } = this.#options
+    return trustProxy && clientAddress(request, trustProxy)
+  }
+
+  #refuse(socket: Duplex, refusal: Refusal, address: string | undefined): void {
     this.#drain?.refused()
-    this.#admission.refuse(socket, refusal, this.#options.limits.closingTime)
+    this.#admission.refuse(socket, refusal, this.#options.limits.closingTime, address)
   }
 
   #report(socket: Connection<Data> | null, error: unknown): void {
@@ -389,9 +389,9 @@ export class WebSocketServer<Data = unknown> {
   }
 }
 
-/** A handshake that waits for `accept`. */
+/** A handshake that waits for `accept`; `settled`: its promise has, so that nothing is left to be aborted. */
 interface Pending {
-  refuse(refusal: Refusal): void
+  refuse(refusal: Refusal, settled?: boolean): void
 }
 
 /** A handshake that `Admission.enter` has let in, as coming from this address. */

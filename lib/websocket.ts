@@ -1,18 +1,23 @@
 /** The browser's `WebSocket` over a Connection: the WebSockets Standard (websockets.spec.whatwg.org), section 3. */
 import { establish, type Established } from './client.ts'
 import { checkConnectOptions, type ConnectOptions, type ConnectPlan } from './client-options.ts'
+import { HandshakeError } from './handshake/handshake-error.ts'
 import type { Target } from './handshake/client-target.ts'
 import { CloseCode } from './protocol/close-code.ts'
 import { MisuseError } from './protocol/misuse-error.ts'
 import { Opcode, type DataOpcode } from './protocol/opcode.ts'
 import type { Connection } from './transport/connection.ts'
+import { ConnectionClosedError } from './transport/connection-closed-error.ts'
+import { toMessage } from './transport/message.ts'
+import { ProcessHold } from './transport/process-hold.ts'
 import { checkCode, checkProtocols, checkReason, readUrl } from './websocket/checks.ts'
 import { closeEvent, type CloseEventInit } from './websocket/close-event.ts'
+import { errorEvent, type ErrorEventInit } from './websocket/error-event.ts'
 import { EventHandlers, type EventHandler } from './websocket/event-handlers.ts'
 import { toClampedShort, toProtocols, toSendable, toText } from './websocket/idl.ts'
 import { SendQueue, sizeOf } from './websocket/send-queue.ts'
 
-const CALLBACKS = ['message', 'drain', 'close', 'error', 'signal'] as const
+const CALLBACKS = ['message', 'drain', 'pong', 'close', 'error', 'signal'] as const
 
 /** What the constructor takes in place of `protocols`, as the class of Node's does: options of `connect`. */
 export type WebSocketInit = Omit<ConnectOptions, (typeof CALLBACKS)[number]>
@@ -21,7 +26,7 @@ export type WebSocketInit = Omit<ConnectOptions, (typeof CALLBACKS)[number]>
 export interface WebSocketEventMap {
   open: Event
   message: MessageEvent
-  error: Event
+  error: Event & ErrorEventInit
   close: Event & CloseEventInit
 }
 
@@ -59,6 +64,9 @@ export class WebSocket extends EventTarget {
   #queue: SendQueue | undefined
   /** Bytes given to `send` when it was too late. */
   #refused = 0
+  /** Why it failed, where that is known. */
+  #cause: unknown
+  readonly #hold = new ProcessHold()
   /** Set when the closing handshake is over, or has failed. */
   #ending = NOT_CLEAN
 
@@ -180,19 +188,37 @@ export class WebSocket extends EventTarget {
     else this.#queue?.close(checkedCode ?? (checkedReason === '' ? undefined : CloseCode.normal), checkedReason)
   }
 
+  /** It keeps the process alive again, as it does at first. Not of the standard: as Node's sockets. */
+  ref(): this {
+    this.#hold.ref()
+    return this
+  }
+
+  /** The process may end though it is connecting, open or closing. Not of the standard: as Node's sockets. */
+  unref(): this {
+    this.#hold.unref()
+    return this
+  }
+
   #connect(target: Target, plan: ConnectPlan): void {
     const handlers = {
       rawMessage: (_: unknown, opcode: DataOpcode, bytes: Buffer, start: number, end: number) =>
         this.#onMessage(opcode, bytes, start, end),
       // Only the peer's violations, which the end tells of: no callback here throws.
-      failed() {},
+      failed: (_: unknown, error: unknown) => void (this.#cause = error),
       drain: () => void this.#queue?.look(),
-      close: ({ wasClean }: Connection, code: number, reason: string) => this.#onClosing({ wasClean, code, reason }),
+      close: ({ closeInfo }: Connection, code: number, reason: string) => {
+        this.#cause ??= new ConnectionClosedError(closeInfo)
+        this.#onClosing({ wasClean: closeInfo?.clean === true, code, reason })
+      },
       gone: () => this.#onClosed(),
     }
-    establish(target, plan, handlers).then(
+    establish(target, plan, handlers, this.#hold).then(
       established => this.#onEstablished(established, plan),
-      () => this.#onClosed()
+      (error: unknown) => {
+        this.#cause = error
+        this.#onClosed()
+      }
     )
   }
 
@@ -200,6 +226,7 @@ export class WebSocket extends EventTarget {
     // Step 2 of "establish a WebSocket connection": a server that takes none of the subprotocols is no good.
     const unacknowledged = plan.protocols.length > 0 && protocol === ''
     if (this.#readyState !== CONNECTING || unacknowledged) {
+      if (unacknowledged) this.#cause = new HandshakeError('handshake-invalid', 'the server took none of the subprotocols')
       this.#readyState = CLOSING
       connection.terminate()
       return
@@ -213,7 +240,7 @@ export class WebSocket extends EventTarget {
 
   #onMessage(opcode: DataOpcode, bytes: Buffer, start: number, end: number): void {
     if (this.#readyState !== OPEN) return
-    const data = opcode === Opcode.text ? bytes.toString('utf8', start, end) : this.#binary(bytes.subarray(start, end))
+    const data = opcode === Opcode.text ? toMessage(opcode, bytes, start, end, false, false) : this.#binary(bytes.subarray(start, end))
     this.dispatchEvent(new MessageEvent('message', { data, origin: this.#url.origin }))
   }
 
@@ -233,7 +260,7 @@ export class WebSocket extends EventTarget {
   #onClosed(): void {
     this.#readyState = CLOSED
     // RFC 6455, section 7.2.1: what ends without a closing handshake has failed.
-    if (!this.#ending.wasClean) this.dispatchEvent(new Event('error'))
+    if (!this.#ending.wasClean) this.dispatchEvent(errorEvent(this.#cause))
     this.dispatchEvent(closeEvent(this.#ending))
   }
 }

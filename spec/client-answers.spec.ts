@@ -117,7 +117,8 @@ t.test('any other status is a refusal with status, headers and body', async t =>
       const body = status === 204 || status === 304 ? '' : 'Not today.\n'
       const raw = await RawServer.open(t, () => answering(status, { 'x-why': 'no', upgrade: 'websocket', connection: 'upgrade' }, body), { byteByByte })
       const error = await failureOf(connect(raw.url))
-      const expected = { name: 'HandshakeError', code: 'handshake-refused', message: `the server answered with ${status}`, status }
+      const code = status === 301 || status === 302 ? 'redirect-refused' : 'handshake-refused'
+      const expected = { name: 'HandshakeError', code, status }
       t.match(error, { ...expected, headers: { 'x-why': 'no' } }, `${status}, ${wayOf(byteByByte)}`)
       t.equal(String(error.body), body)
       await raw.left()

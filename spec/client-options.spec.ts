@@ -6,7 +6,7 @@ import { resolveLimits, SERVER_LIMITS } from '../lib/limits.ts'
 import { resolveHeartbeat } from '../lib/transport/heartbeat.ts'
 
 const NAMES = [
-  ...['message', 'drain', 'close', 'error', 'protocols', 'headers', 'origin', 'signal', 'timeout', 'limits', 'slowReceivers'],
+  ...['message', 'drain', 'pong', 'close', 'error', 'protocols', 'headers', 'origin', 'signal', 'timeout', 'limits', 'slowReceivers'],
   ...['compression', 'heartbeat', 'tls', 'agent', 'socketPath', 'proxy', 'redirects'],
 ]
 
@@ -14,6 +14,7 @@ t.test('every option may be left out, or be undefined: that is its default', asy
   const defaults = {
     message: undefined,
     drain: undefined,
+    pong: undefined,
     close: undefined,
     error: undefined,
     protocols: [],
@@ -43,7 +44,7 @@ t.test('every option, as it may be', async t => {
   const protocols = ['chat', 'v2.chat']
   const tls = { ca: 'x', servername: 'a' }
   const given: ConnectOptions = {
-    ...{ message: callback, drain: callback, close: callback, error: callback },
+    ...{ message: callback, drain: callback, pong: callback, close: callback, error: callback },
     ...{ protocols, headers, origin: 'null', signal, timeout: Infinity, limits: { messageBytes: 5 }, tls, redirects: 3 },
     ...{ compression: false, heartbeat: false, slowReceivers: { send: 'wait', broadcast: 'drop-newest' } },
   }
@@ -72,6 +73,7 @@ t.test('each option, wrong: misuse that names it', async t => {
     heartbeat: [null, true, 5, { interval: 0 }, { timeout: -1 }, { no: 1 }],
     message: notAFunction,
     drain: notAFunction,
+    pong: notAFunction,
     close: notAFunction,
     error: notAFunction,
     protocols: [null, 5, {}, '', 'a b', 'a,b', [''], ['a b'], ['a', 'ü'], [5], [undefined], ['a', 'b', 'a']],

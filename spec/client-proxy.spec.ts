@@ -168,8 +168,8 @@ t.test('a proxy that goes away in the middle of TLS with the server, or later', 
       const late = await openProxy(t, { ...(tls && { tls }), port: server.port })
       const connection = await open(t, 'wss://localhost', { ...options, proxy: { url: late.url, tls: { ca: CERT } } })
       for (const socket of late.raw.carriers) socket[leave]()
-      await eventually('the end', () => connection.closed !== undefined)
-      t.equal(connection.closed?.code, 1006, label)
+      await eventually('the end', () => connection.closeInfo !== undefined)
+      t.equal(connection.closeInfo?.code, 1006, label)
     }
   }
 })

@@ -34,9 +34,9 @@ async function twoServers(t: Test, first: (other: string) => Readonly<Record<str
 t.test('by default none is followed', async t => {
   const raw = await RawServer.open(t, redirecting({ '/': '/there' }))
   const error = await failureOf(connect(raw.url))
-  t.match(error, { code: 'handshake-refused', status: 302, headers: { location: '/there' } })
+  t.match(error, { code: 'redirect-refused', message: /^the server redirects, with 302: the option redirects/, status: 302, headers: { location: '/there' } })
   t.equal(String(error.body), 'see there')
-  t.match(await failureOf(connect(raw.url, { redirects: 0 })), { code: 'handshake-refused' })
+  t.match(await failureOf(connect(raw.url, { redirects: 0 })), { code: 'redirect-refused' })
   await raw.left(2)
 })
 

@@ -24,7 +24,7 @@ t.test('messages, early ones too, and the end', async t => {
     t.strictSame(await take(socket, 2), ['early', large])
     peer.end(bytes(closeFrame(1000, 'bye')))
     for await (const _ of socket) t.fail('no more messages')
-    t.strictSame(socket.closed, { code: 1000, reason: 'bye' })
+    t.strictSame(socket.closeInfo, { code: 1000, reason: 'bye', clean: true })
     await raw.left()
   }
 })

@@ -60,7 +60,7 @@ t.test('messages as streams, without a callback: those that came at once are amo
     },
   })
   const socket = await open(t, `ws://127.0.0.1:${port}`)
-  await eventually('the messages', () => socket.closed !== undefined)
+  await eventually('the messages', () => socket.closeInfo !== undefined)
   const seen: string[] = []
   for await (const message of socket.messages({ stream: true })) {
     let text = ''
@@ -185,10 +185,10 @@ t.test('messages wait for the loop, however late it begins, in front of a pause,
     if (message === '5') break
   }
   peer.end(bytes(framed(['6', '7']) + closeFrame(1000)))
-  await eventually('the end', () => socket.closed !== undefined)
+  await eventually('the end', () => socket.closeInfo !== undefined)
   for await (const message of socket) seen.push(message)
   t.strictSame(seen, texts(8))
-  t.strictSame(socket.closed, { code: 1000, reason: '' })
+  t.strictSame(socket.closeInfo, { code: 1000, reason: '', clean: true })
 })
 
 t.test('while nobody pulls, the server is slowed down after 16 messages, and pings in front of them are answered', async t => {
@@ -217,7 +217,7 @@ t.test('one who sends and never reads closes without waiting', async t => {
   socket.close(3000)
   t.strictSame(await journal.until('close'), ['open', 'text a', 'close 3000'])
   await eventually('the end', () => socket.readyState === 'closed')
-  t.strictSame(socket.closed, { code: 3000, reason: '' })
+  t.strictSame(socket.closeInfo, { code: 3000, reason: '', clean: true })
 })
 
 t.test('with a message callback nothing is lost, and nothing comes before whoever awaits has gone on', async t => {
@@ -345,7 +345,7 @@ t.test('limits are in force', async t => {
   t.equal(socket.idleTime, 60_000)
   socket.send('a')
   await journal.until('close 1009')
-  t.equal(socket.closed?.code, 1009)
+  t.equal(socket.closeInfo?.code, 1009)
 })
 
 t.test('what has no meaning for a client has no effect', async t => {

@@ -83,7 +83,7 @@ const BEHAVIOURS: Readonly<Record<string, (visit: Visit) => Promise<void>>> = {
     await heard.until('close')
     t.equal(heard.lines.at(-1), door.tellsCodes ? 'close 3333' : 'close')
     await take(socket, 1)
-    t.strictSame(socket.closed, { code: 3333, reason: 'bye' })
+    t.strictSame(socket.closeInfo, { code: 3333, reason: 'bye', clean: true })
   },
 
   async 'a broadcast reaches it, and the end of the server is 1001'({ t, entrance, client }) {
@@ -92,7 +92,7 @@ const BEHAVIOURS: Readonly<Record<string, (visit: Visit) => Promise<void>>> = {
     t.strictSame(await take(socket, 1), ['hello '.repeat(500)])
     const ended = entrance.shutDown()
     t.strictSame(await take(socket, 1), [])
-    t.equal(socket.closed?.code, 1001)
+    t.equal(socket.closeInfo?.code, 1001)
     await ended
   },
 

@@ -24,7 +24,7 @@ import {
 import { resolveLimits } from '../lib/limits.ts'
 import { takeMetrics, type Metrics } from '../lib/metrics.ts'
 import { WebSocketServer } from '../lib/server.ts'
-import { arenaState } from '../lib/transport/receive-arena.ts'
+import { arenaState } from '../lib/node-internals/receive-arena.ts'
 import { deflated, deflatedFrame } from './helpers/deflated.ts'
 import { bytes, closeFrame, frame, masked } from './helpers/frames.ts'
 import { eventually, turn } from './helpers/journal.ts'
@@ -62,7 +62,7 @@ const NOTHING = {
     received: { plain: 0, compressed: 0, ratio: null },
     sent: { plain: 0, compressed: 0, ratio: null },
   },
-  bus: { queued: 0, missed: 0 },
+  bus: { queued: 0, missed: 0, malformed: 0 },
   limitsReached: {},
   errors: 0,
   roundTrip: { connections: 0, p50: null, p90: null, p99: null },
@@ -91,6 +91,7 @@ t.test('every figure has its place, and survives JSON', async t => {
   const metrics = takeMetrics(diagnostics, [measured(1, 2, 3), measured(10, 20, 30)], {
     ending: [measured(100, 200, 300)],
     bus: { queued: 5, missed: 6 },
+    malformed: 4,
     memory: { bytes: 7, kept: 8, limit: 9 },
     admission: { pending: 1, incomplete: 2, refused: 3 },
   })
@@ -106,7 +107,7 @@ t.test('every figure has its place, and survives JSON', async t => {
       received: { plain: 100, compressed: 25, ratio: 0.25 },
       sent: { plain: 200, compressed: 20, ratio: 0.1 },
     },
-    bus: { queued: 5, missed: 6 },
+    bus: { queued: 5, missed: 6, malformed: 4 },
     limitsReached: { idleTime: 1 },
     errors: 1,
     roundTrip: { connections: 2, p50: 3, p90: 30, p99: 30 },

@@ -6,8 +6,8 @@ import { TrustedProxies } from '../lib/transport/client-address.ts'
 import { FakeBus } from './helpers/fake-bus.ts'
 
 const NAMES = [
-  ...(['accept', 'open', 'message', 'drain', 'close', 'error', 'path', 'origins', 'protocols', 'limits'] as const),
-  ...(['slowReceivers', 'compression', 'heartbeat', 'bus', 'trustProxy'] as const),
+  ...(['accept', 'open', 'message', 'drain', 'pong', 'close', 'error', 'path', 'origins', 'protocols', 'limits'] as const),
+  ...(['slowReceivers', 'compression', 'heartbeat', 'bus', 'name', 'trustProxy'] as const),
 ] as const
 
 t.test('every option may be left out, or be undefined: that is its default', async t => {
@@ -62,6 +62,7 @@ t.test('each option, wrong: misuse that names it', async t => {
     open: notAFunction,
     message: notAFunction,
     drain: notAFunction,
+    pong: notAFunction,
     close: notAFunction,
     error: notAFunction,
     path: [null, '', 'chat', '/chat?a', '?', 5, ['/chat'], {}],
@@ -72,6 +73,7 @@ t.test('each option, wrong: misuse that names it', async t => {
     compression: [null, 5, 'zip', '', { mode: 'none' }, { threshold: -1 }, { level: 10 }, { windowBits: 9 }, { no: 1 }],
     heartbeat: [null, true, 5, 'text', { interval: 0 }, { timeout: -1 }, { interval: NaN }, { no: 1 }],
     bus: [null, 5, 'text', {}, { publish() {} }, { subscribe() {} }],
+    name: [null, 5, {}, true],
     trustProxy: [null, true, 5, 'loopback', {}, { header: 'forwarded' }, { proxies: ['loopback'] }],
   }
   for (const name of NAMES) {

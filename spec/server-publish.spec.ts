@@ -188,11 +188,11 @@ t.test("scope 'global': over the bus to the other process, once, and the count i
   for (const each of [other, third]) t.strictSame(await each.lines(5), ['text a', 'text c', 'text e', 'text f', 'text end'])
 })
 
-t.test('servers of different paths on one bus keep to themselves', async t => {
+t.test('servers of different names on one bus keep to themselves, whatever their paths', async t => {
   const bus = new FakeBus()
   const [a, b, everywhere] = await Promise.all([
-    running(t, { path: '/a', bus: bus.end() }),
-    running(t, { path: '/b', bus: bus.end() }),
+    running(t, { name: 'a', path: '/b', bus: bus.end() }),
+    running(t, { name: 'b', path: '/b', bus: bus.end() }),
     running(t, { bus: bus.end() }),
   ])
   const clients = [await b.client({ path: '/b' }), await everywhere.client()]
@@ -203,6 +203,60 @@ t.test('servers of different paths on one bus keep to themselves', async t => {
   everywhere.server.broadcast('e')
   t.strictSame(await clients[0].lines(1), ['text b'])
   t.strictSame(await clients[1].lines(1), ['text e'])
+})
+
+t.test('two servers of a process on one bus need different names', async t => {
+  const bus = new FakeBus().end()
+  const { server } = await running(t, { bus })
+  t.throws(() => new WebSocketServer({ bus }), { name: 'MisuseError', code: 'invalid-state', message: /name/ })
+  t.throws(() => new WebSocketServer({ bus, path: '/admin' }), { code: 'invalid-state' })
+  const admin = new WebSocketServer({ bus, name: 'admin' })
+  t.throws(() => new WebSocketServer({ bus, name: 'admin' }), { code: 'invalid-state' })
+  await server.close()
+  await new WebSocketServer({ bus }).close()
+  await admin.close()
+})
+
+t.test("scope 'global' without a bus is misuse", async t => {
+  const { server, client, journal } = await running(t)
+  const one = await client()
+  await journal.until('open')
+  const [connection] = server.connections
+  const misuse = { name: 'MisuseError', code: 'invalid-state', message: /bus: clusterBus/ }
+  t.throws(() => server.broadcast('a', { scope: 'global' }), misuse)
+  t.throws(() => server.publish('room', 'a', { scope: 'global' }), misuse)
+  t.throws(() => connection.publish('room', 'a', { scope: 'global' }), misuse)
+  server.broadcast('b')
+  t.strictSame(await one.lines(1), ['text b'], 'and nothing was sent')
+})
+
+t.test('what comes over a bus and is no broadcast is dropped and counted, and nobody gets it', async t => {
+  const bus = new FakeBus()
+  const stranger = bus.end()
+  const { server, client, journal } = await running(t, { bus: bus.end() })
+  const one = await client()
+  await journal.until('open')
+  for (const each of [[], [0x81], [0x81, 1, 0x61], [0x4b, 0x57, 1, 1]]) stranger.publish('server ', Uint8Array.from(each))
+  server.broadcast('good')
+  t.strictSame(await one.lines(1), ['text good'])
+  t.equal(server.metrics().bus.malformed, 4)
+})
+
+t.test('who is subscribed, and how many are', async t => {
+  const { server, client, journal } = await running(t, { open: socket => socket.subscribe('room') })
+  await client()
+  await client()
+  await journal.reach(2)
+  const [one, other] = server.connections
+  t.strictSame([server.subscriberCount('room'), server.subscriberCount('nobody')], [2, 0])
+  other.subscribe('more')
+  one.unsubscribe('room')
+  t.strictSame([one.isSubscribed('room'), other.isSubscribed('room'), other.isSubscribed('more')], [false, true, true])
+  t.strictSame([server.subscriberCount('room'), server.subscriberCount('more')], [1, 1])
+  t.throws(() => server.subscriberCount(5 as unknown as string), { code: 'invalid-argument', message: /^topic/ })
+  other.terminate()
+  await journal.until('close')
+  t.equal(server.subscriberCount('room'), 0)
 })
 
 t.test('a server that closes leaves the bus', async t => {

@@ -24,7 +24,7 @@ const ADDON = { ws: false, 'ws+bufferutil': true }
 export async function contenders() {
   const [{ Endpoint, FIN, Opcode, writeFrame, writeTextFrame }, { countMessageMemory }, readMemory] = await Promise.all([
     import(new URL('protocol/index.js', DIST).href),
-    import(new URL('transport/young-garbage.js', DIST).href),
+    import(new URL('node-internals/young-garbage.js', DIST).href),
     ownReadMemory(),
   ])
 

@@ -14,8 +14,7 @@ export interface Packed {
 }
 
 export class Batch {
-  #slab: Buffer | undefined
-  /** The slab, or memory for one message that is larger. */
+  /** Of this batch alone: it is handed over with it. */
   #memory: Buffer | undefined
   #used = 0
   #count = 0
@@ -44,7 +43,7 @@ export class Batch {
   /** All of it, in memory of its own; the batch is empty then. */
   take(): Packed {
     const memory = this.#memory ?? EMPTY
-    const bytes = memory === this.#slab ? Buffer.from(memory.subarray(0, this.#used)) : memory
+    const bytes = memory.subarray(0, this.#used)
     const packed = { channels: [...this.#channels.keys()], bytes, count: this.#count }
     this.#memory = undefined
     this.#used = 0
@@ -54,25 +53,32 @@ export class Batch {
   }
 
   #memoryFor(size: number): Buffer {
-    if (size > BATCH_SIZE) this.#memory = Buffer.allocUnsafeSlow(size)
-    this.#memory ??= this.#slab ??= Buffer.allocUnsafeSlow(BATCH_SIZE)
+    this.#memory ??= Buffer.allocUnsafeSlow(Math.max(size, BATCH_SIZE))
     return this.#memory
   }
 }
 
 const EMPTY = Buffer.alloc(0)
 
-/** Calls `listener` with each message, in order, as a part of `bytes`. */
+/**
+ * Calls `listener` with each message, in order, as a part of `bytes`.
+ *
+ * @returns whether that was all of them: what is no batch ends it
+ */
 export function unpack(
   channels: readonly string[],
   bytes: Buffer,
   listener: (channel: string, bytes: Buffer) => void
-): void {
+): boolean {
   let at = 0
   while (at < bytes.length) {
-    const channel = channels[bytes.readUInt16BE(at)]
     const start = at + HEADER
-    at = start + bytes.readUInt32BE(at + 2)
+    if (start > bytes.length) return false
+    const channel = channels[bytes.readUInt16BE(at)]
+    const end = start + bytes.readUInt32BE(at + 2)
+    if (channel === undefined || end > bytes.length) return false
+    at = end
     listener(channel, bytes.subarray(start, at))
   }
+  return true
 }

@@ -5,33 +5,32 @@ import type { Connection } from '../transport/connection.ts'
 import type { PublishOptions, TopicHub } from '../transport/connection-setup.ts'
 import { checkPayload, type Payload } from '../transport/payload.ts'
 import type { Bus } from './bus.ts'
+import { BusChannel } from './bus-channel.ts'
 import { BusGate } from './bus-gate.ts'
-import { encodeShared, sharedFrom, type SharedFrame } from './shared-frame.ts'
+import type { Envelope } from './envelope.ts'
+import { encodeShared, type SharedFrame } from './shared-frame.ts'
 import { Topics } from './topics.ts'
-
-/** In place of a topic's length: the message is for everybody. */
-const EVERYBODY = 0xffff
-/** In front of the topic stand its length, in two bytes, and what `compress` said, in one. */
-const PREFIX = 3
-/** What `compress` can be, by the byte that says so. */
-const COMPRESS = [undefined, true, false] as const
 
 export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
   readonly #connections: ReadonlySet<Connection<Data>>
   readonly #topics = new Topics<Connection<Data>>()
-  readonly #bus: Bus | undefined
-  readonly #channel: string
-  readonly #unsubscribe: (() => void) | undefined
+  readonly #channel: BusChannel | undefined
   /** What the connections wait at while the bus is congested. */
   readonly gate: BusGate<Connection<Data>> | undefined
 
-  /** @param channel what sets this server apart from others on the same bus */
-  constructor(connections: ReadonlySet<Connection<Data>>, bus: Bus | undefined, channel: string) {
+  /**
+   * @param name what sets this server apart from others on the same bus
+   * @throws MisuseError `invalid-state` for a name that another server of this process has on the bus
+   */
+  constructor(connections: ReadonlySet<Connection<Data>>, bus: Bus | undefined, name: string) {
     this.#connections = connections
-    this.#bus = bus
-    this.#channel = channel
     this.gate = bus && new BusGate(bus)
-    this.#unsubscribe = bus?.subscribe(channel, bytes => this.#receive(bytes))
+    this.#channel = bus && new BusChannel(bus, `server ${name}`, envelope => this.#receive(envelope))
+  }
+
+  /** How many messages of the bus were dropped because they are no broadcasts of this version. */
+  get malformed(): number {
+    return this.#channel?.malformed ?? 0
   }
 
   subscribe(connection: Connection<Data>, topic: string): number {
@@ -40,6 +39,15 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
 
   unsubscribe(connection: Connection<Data>, topic: string): number {
     return this.#topics.unsubscribe(connection, checkTopic(topic))
+  }
+
+  isSubscribed(connection: Connection<Data>, topic: string): boolean {
+    return this.#topics.has(connection, checkTopic(topic))
+  }
+
+  /** How many take part in a topic. */
+  subscriberCount(topic: string): number {
+    return this.#topics.membersOf(checkTopic(topic))
   }
 
   topicBytes(connection: Connection<Data>): number {
@@ -64,7 +72,7 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
 
   /** Leaves the bus. */
   close(): void {
-    this.#unsubscribe?.()
+    this.#channel?.close()
   }
 
   #send(
@@ -76,17 +84,17 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
     const scope = checkScope(options.scope)
     const payload = checkPayload(data)
     const binary = options.binary ?? typeof payload !== 'string'
-    const frame = encodeShared(binary ? Opcode.binary : Opcode.text, payload)
-    if (scope === 'global') this.#bus?.publish(this.#channel, pack(topic, options.compress, frame))
+    const opcode = binary ? Opcode.binary : Opcode.text
+    if (scope === 'global' && this.#channel === undefined) {
+      throw new MisuseError('invalid-state', "scope: 'global' needs a bus: give the server one, such as bus: clusterBus()")
+    }
+    const frame = encodeShared(opcode, payload)
+    if (scope === 'global') this.#channel?.publish({ opcode, topic, compress: options.compress, payload: frame.payload })
     return deliver(this.#receivers(topic), frame, options.compress, except)
   }
 
-  #receive(packed: Buffer): void {
-    const length = packed.readUInt16BE(0)
-    const topic = length === EVERYBODY ? undefined : packed.toString('utf8', PREFIX, PREFIX + length)
-    const start = length === EVERYBODY ? PREFIX : PREFIX + length
-    const frame = sharedFrom(packed, start)
-    deliver(this.#receivers(topic), frame, COMPRESS[packed[PREFIX - 1]], undefined)
+  #receive({ opcode, topic, payload, compress }: Envelope): void {
+    deliver(this.#receivers(topic), encodeShared(opcode, payload), compress, undefined)
   }
 
   #receivers(topic: string | undefined): Iterable<Connection<Data>> {
@@ -94,8 +102,15 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
   }
 }
 
+/** One of those that get a message. */
+interface SharedReceiver {
+  sendShared(frame: SharedFrame, compress: boolean | undefined): boolean
+  /** What nobody expects was thrown: the others get the message all the same. */
+  broken(error: unknown): void
+}
+
 /** Appends the frame to every receiver's batch; it leaves at the end of the tick, with others of the same tick. */
-export function deliver<Receiver extends { sendShared(frame: SharedFrame, compress: boolean | undefined): boolean }>(
+export function deliver<Receiver extends SharedReceiver>(
   receivers: Iterable<Receiver>,
   frame: SharedFrame,
   compress: boolean | undefined,
@@ -103,21 +118,14 @@ export function deliver<Receiver extends { sendShared(frame: SharedFrame, compre
 ): number {
   let count = 0
   for (const receiver of receivers) {
-    if (receiver !== except && receiver.sendShared(frame, compress)) count++
+    if (receiver === except) continue
+    try {
+      if (receiver.sendShared(frame, compress)) count++
+    } catch (error) {
+      receiver.broken(error)
+    }
   }
   return count
-}
-
-function pack(
-  topic: string | undefined,
-  compress: boolean | undefined,
-  { plain: { bytes, start, end } }: SharedFrame
-): Buffer {
-  const prefix = Buffer.alloc(PREFIX)
-  prefix[PREFIX - 1] = COMPRESS.indexOf(compress)
-  const name = Buffer.from(topic ?? '', 'utf8')
-  prefix.writeUInt16BE(topic === undefined ? EVERYBODY : name.length)
-  return Buffer.concat([prefix, name, bytes.subarray(start, end)])
 }
 
 function checkTopic(topic: string): string {

@@ -1,5 +1,7 @@
 /** A Bus over the channels between the workers of node:cluster and their primary, which relays. */
 import cluster from 'node:cluster'
+import { makeShared } from '../transport/async-context.ts'
+import { callEach } from '../transport/each.ts'
 import { flushAtEndOfTick, type Flushable } from '../transport/flush-queue.ts'
 import { Batch, unpack } from './batch.ts'
 import type { Bus } from './bus.ts'
@@ -18,6 +20,9 @@ const HIGH = 1024 * 1024
 /** ... until no more than so many are: enough that the channel does not run empty before more comes. */
 const LOW = 256 * 1024
 
+/** Milliseconds in which a primary that relays has answered. */
+const ANSWER_TIME = 900
+
 type Listener = (bytes: Buffer) => void
 
 /** The worker's end. In a process that is no worker nobody else is on the bus. */
@@ -34,6 +39,9 @@ class ClusterBus implements Required<Bus>, Flushable {
   #told = false
   #congested = false
   #missed = 0
+  /** Whether the primary has said anything. */
+  #answered = false
+  #hasWarned = false
   #waiters: (() => void)[] = []
 
   get congested(): boolean {
@@ -69,6 +77,7 @@ class ClusterBus implements Required<Bus>, Flushable {
     this.#listeners.set(channel, listeners.add(listener))
     return () => {
       listeners.delete(listener)
+      if (listeners.size === 0 && this.#listeners.get(channel) === listeners) this.#listeners.delete(channel)
     }
   }
 
@@ -107,10 +116,21 @@ class ClusterBus implements Required<Bus>, Flushable {
     process.once('disconnect', () => this.#tell(false))
     // What is published in the last tick leaves like the rest.
     process.once('exit', () => this.flush())
-    if (process.connected) process.send?.({ 'kore-ws': 'who is there?' } satisfies Note, undefined, undefined, () => {})
+    if (!process.connected) return
+    process.send?.({ 'kore-ws': 'who is there?' } satisfies Note, undefined, undefined, () => {})
+    const warn = (): void => {
+      if (this.#answered || !process.connected) return
+      process.emitWarning(
+        'the primary process of this cluster relays no broadcasts: messages with scope global reach nobody in other workers. ' +
+          'Call relayBroadcasts() in the primary, or use startWorkers()',
+        { code: 'KORE_WS_NO_RELAY' }
+      )
+    }
+    makeShared(() => setTimeout(warn, ANSWER_TIME).unref())
   }
 
   #hear(note: Note): void {
+    this.#answered = true
     if (note['kore-ws'] === 'company') this.#alone = note.alone
     else if (note['kore-ws'] === 'traffic') this.#tell(note.wait)
     else if (note['kore-ws'] === 'missed') this.#missed += note.count
@@ -118,10 +138,14 @@ class ClusterBus implements Required<Bus>, Flushable {
   }
 
   #deliver({ channels, bytes }: Envelope): void {
-    const buffer = typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : Buffer.from(bytes)
-    unpack(channels, buffer, (channel, message) => {
-      for (const listener of this.#listeners.get(channel) ?? []) listener(message)
+    const buffer =
+      typeof bytes === 'string' ? Buffer.from(bytes, 'base64') : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const whole = unpack(channels, buffer, (channel, message) => {
+      callEach(this.#listeners.get(channel) ?? [], listener => listener(message))
     })
+    if (whole || this.#hasWarned) return
+    this.#hasWarned = true
+    process.emitWarning('a message from the primary is no batch of broadcasts: it was dropped', { code: 'KORE_WS_MALFORMED' })
   }
 
   #tell(wait: boolean): void {

@@ -34,14 +34,20 @@ export interface Question {
 
 export type Note = Envelope | Company | Traffic | Missed | Question
 
-const KINDS: ReadonlySet<unknown> = new Set<Note['kore-ws']>(['broadcast', 'company', 'traffic', 'missed', 'who is there?'])
-
 /** What an Envelope that waits takes of memory besides its bytes, about: requests, callbacks, entries of queues. */
 const ENVELOPE_COST = 1024
 
 /** Whether a message between processes is one of these: programs send others. */
 export function isNote(message: unknown): message is Note {
-  return typeof message === 'object' && message !== null && 'kore-ws' in message && KINDS.has(message['kore-ws'])
+  if (typeof message !== 'object' || message === null || !('kore-ws' in message)) return false
+  const { 'kore-ws': kind, channels, bytes, count, alone, wait } = message as Record<string, unknown>
+  if (kind === 'who is there?') return true
+  if (kind === 'company') return typeof alone === 'boolean'
+  if (kind === 'traffic') return typeof wait === 'boolean'
+  if (kind === 'missed') return typeof count === 'number'
+  if (kind !== 'broadcast') return false
+  const areNames = Array.isArray(channels) && channels.every(name => typeof name === 'string')
+  return areNames && (typeof bytes === 'string' || bytes instanceof Uint8Array) && typeof count === 'number'
 }
 
 /** Bytes that an Envelope takes while it waits. */

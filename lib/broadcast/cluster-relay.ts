@@ -89,6 +89,8 @@ export function relayBroadcasts(): void {
   for (const worker of Object.values(cluster.workers ?? {})) {
     if (worker !== undefined) relayFrom(worker)
   }
+  // Those that have asked already had nobody to answer them.
+  if (recipients.size > 2) tellAll({ 'kore-ws': 'company', alone: false })
   cluster.on('fork', relayFrom)
 }
 
@@ -107,7 +109,7 @@ function relayFrom(source: Worker): void {
   source.on('message', message => {
     if (!isNote(message)) return
     if (message['kore-ws'] === 'who is there?') {
-      tellCompany()
+      own.tell({ 'kore-ws': 'company', alone: recipients.size === 1 })
       if (awaited.size > 0) own.tell({ 'kore-ws': 'traffic', wait: true })
     } else if (message['kore-ws'] === 'broadcast') {
       for (const recipient of recipients.values()) if (recipient !== own) recipient.relay(message)

@@ -1,5 +1,5 @@
 /** Messages that many connections send: encoded once for each variant, unmasked, as a server sends them. */
-import { writeFrame, writeTextFrame } from '../protocol/frame-serializer.ts'
+import { ENCODED_IN_PLACE_UP_TO, MAX_HEADER, writeFrame, writeHeader, writeTextFrame } from '../protocol/frame-serializer.ts'
 import type { Compressor } from '../protocol/message-codec.ts'
 import { copyOf } from '../protocol/message-memory.ts'
 import { MisuseError } from '../protocol/misuse-error.ts'
@@ -113,6 +113,7 @@ export class SharedFrame implements SharedMessage {
  */
 export function encodeShared(opcode: Opcode, payload: string | Uint8Array): SharedFrame {
   if (typeof payload === 'string') {
+    if (payload.length > ENCODED_IN_PLACE_UP_TO) return new SharedFrame(largeTextFrame(FIN | opcode, payload))
     writeTextFrame(plainWriter, FIN | opcode, payload, undefined)
   } else {
     if (opcode === Opcode.text && !isValidUtf8(payload, 0, payload.length)) {
@@ -123,16 +124,11 @@ export function encodeShared(opcode: Opcode, payload: string | Uint8Array): Shar
   return new SharedFrame(plainWriter.take())
 }
 
-/** A frame that another process has made: `bytes[start]` to the end. Small ones lie next to others of the tick. */
-export function sharedFrom(bytes: Buffer, start = 0): SharedFrame {
-  const size = bytes.length - start
-  if (size > COPIED) {
-    // The batch that it came in should not wait with it.
-    const own = 2 * size < bytes.buffer.byteLength ? copyOf(bytes.subarray(start)) : bytes
-    return new SharedFrame({ bytes: own, start: own === bytes ? start : 0, end: own.length })
-  }
-  const at = plainWriter.reserve(size)
-  bytes.copy(plainWriter.memory, at, start)
-  plainWriter.commit(size)
-  return new SharedFrame(plainWriter.take())
+/** Encoded behind its header: a large text is not copied once more for that. */
+function largeTextFrame(first: number, text: string): FrameRange {
+  const size = Buffer.byteLength(text)
+  const bytes = Buffer.allocUnsafeSlow(MAX_HEADER + size)
+  const body = writeHeader(bytes, 0, first, size, undefined)
+  bytes.write(text, body)
+  return { bytes, start: 0, end: body + size }
 }

@@ -67,6 +67,16 @@ export class Topics<Member> {
     return this.#topics.get(name)?.members ?? []
   }
 
+  /** Whether a member takes part in a topic. */
+  has(member: Member, name: string): boolean {
+    return this.#topics.get(name)?.members.has(member) === true
+  }
+
+  /** How many take part in a topic. */
+  membersOf(name: string): number {
+    return this.#topics.get(name)?.members.size ?? 0
+  }
+
   /** How many topics a member takes part in. */
   count(member: Member): number {
     return this.#memberships.get(member)?.topics.size ?? 0

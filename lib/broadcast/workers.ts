@@ -3,7 +3,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { checkAmount } from '../protocol/amount.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { BYTES_CHANNEL, relayBroadcasts } from './cluster-bus.ts'
-import { mendCluster } from './cluster-mending.ts'
+import { mendCluster } from '../node-internals/cluster-mending.ts'
 
 /** A worker that lives for less than this is replaced only after so long, in milliseconds: no fork bomb. */
 const MIN_LIFE = 1000
@@ -41,15 +41,20 @@ export interface WorkerPool {
  * relays their GLOBAL broadcasts and replaces each that dies. `main` should end the process on SIGTERM, when its clients
  * have taken leave. If the primary ends first, its workers are killed.
  *
+ * `cluster.setupPrimary` is called with `serialization: 'advanced'`, and with a count of 1 `cluster.schedulingPolicy` is
+ * set to SCHED_NONE, unless NODE_CLUSTER_SCHED_POLICY is set: both are of the whole process, for workers of others too.
+ *
  * @param count how many workers, 1 or more. One alone accepts its clients itself; several get them dealt out by the primary
  * @param main what each worker runs; it is not called in the primary
  * @returns in the primary, a hold on the workers; undefined in a worker
- * @throws MisuseError `invalid-argument` for another count, `invalid-option` for a time that is none
+ * @throws MisuseError `invalid-argument` for another count or a main that is no function, `invalid-option` for a time that is none
  */
 export function startWorkers(count: number, main: () => unknown, options: WorkerOptions = {}): WorkerPool | undefined {
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new MisuseError('invalid-argument', `count must be a whole number of workers, 1 or more, and not ${show(count)}`)
   }
+  if (typeof main !== 'function') throw new MisuseError('invalid-argument', `main must be a function, and not ${show(main)}`)
+  if (typeof options !== 'object' || options === null) throw new MisuseError('invalid-option', `options must be an object, and not ${show(options)}`)
   const readyTime = checkAmount('readyTime', options.readyTime ?? 10_000, 'milliseconds')
   const endingTime = checkAmount('endingTime', options.endingTime ?? 30_000, 'milliseconds')
   if (cluster.isWorker) {

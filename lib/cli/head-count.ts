@@ -2,6 +2,8 @@
 import type { Bus } from '../broadcast/bus.ts'
 
 const CHANNEL = 'head count'
+/** A process and its number, each in four bytes. */
+const NOTE_SIZE = 8
 /** A change is told after this many milliseconds, together with others. */
 const SOON = 50
 /** The number is told again this often, in milliseconds. */
@@ -25,6 +27,7 @@ export class HeadCount {
     this.#bus = bus
     this.#onChange = onChange
     this.#unsubscribe = bus.subscribe(CHANNEL, bytes => {
+      if (bytes.length !== NOTE_SIZE) return
       this.#others.set(bytes.readUInt32BE(0), { count: bytes.readUInt32BE(4), patience: PATIENCE })
       this.#changed()
     })
@@ -64,7 +67,7 @@ export class HeadCount {
   }
 
   #publish(): void {
-    const bytes = Buffer.alloc(8)
+    const bytes = Buffer.alloc(NOTE_SIZE)
     bytes.writeUInt32BE(process.pid, 0)
     bytes.writeUInt32BE(this.#own, 4)
     this.#bus.publish(CHANNEL, bytes)

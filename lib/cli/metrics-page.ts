@@ -43,7 +43,10 @@ export class MetricsPage {
     this.#bus = bus
     this.#worker = worker
     this.#workers = workers
-    this.#unsubscribe = bus.subscribe(CHANNEL, bytes => this.#hear(JSON.parse(bytes.toString()) as Note))
+    this.#unsubscribe = bus.subscribe(CHANNEL, bytes => {
+      const note = readNote(bytes)
+      if (note !== undefined) this.#hear(note)
+    })
   }
 
   /** Shows the figures of a route. */
@@ -110,6 +113,17 @@ export class MetricsPage {
     poll.routes.push(...answer)
     poll.missing--
     if (poll.missing === 0) poll.end()
+  }
+}
+
+/** Undefined for what another worker of this program would not say. */
+function readNote(bytes: Buffer): Note | undefined {
+  try {
+    const note = Object(JSON.parse(bytes.toString())) as Partial<Note>
+    const isAnswer = note.answer === undefined || Array.isArray(note.answer)
+    return typeof note.question === 'string' && isAnswer ? (note as Note) : undefined
+  } catch {
+    return undefined
   }
 }
 

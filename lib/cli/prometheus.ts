@@ -48,6 +48,7 @@ const FAMILIES: readonly Family[] = [
   byDirection('compressed_bytes_total', 'The same payloads as they were on the wire.', 'compressed'),
   gauge('bus_queued_bytes', 'Broadcasts that wait to leave the worker for the others.', m => m.bus.queued),
   counter('bus_missed_total', 'Broadcasts of other workers that the worker did not take and has missed.', m => m.bus.missed),
+  counter('bus_malformed_total', 'Messages of the bus that were dropped: no broadcasts, or of another version.', m => m.bus.malformed),
   counters('limits_reached_total', 'Limits that peers reached.', 'limit', m => m.limitsReached),
   counter('errors_total', 'Callbacks that failed, and peers that broke the protocol.', m => m.errors),
   {

@@ -41,6 +41,8 @@ export function attachRoutes(
     path: '/people',
     compression,
     open: socket => void socket.send(String(count.total)),
+    // Nobody has to say anything here.
+    message() {},
   }).attach(server)
   const count = new HeadCount(clusterBus(), total => people.broadcast(String(total)))
 

@@ -1,5 +1,6 @@
 /** What two ends have agreed on, as something to compress and decompress with (RFC 7692, section 7.2). */
 import * as nodeZlib from 'node:zlib'
+import { usesInternals } from '../node-internals/switch.ts'
 import type { Compressor, Decompressor } from '../protocol/message-codec.ts'
 import type { Role } from '../protocol/frame-parser.ts'
 import { DedicatedCompressor, DedicatedDecompressor } from './dedicated-codec.ts'
@@ -9,7 +10,7 @@ import { UNUSABLE_WINDOW_BITS, type Agreement } from './negotiation.ts'
 import { portableEngine } from './portable-engine.ts'
 import type { DeflateSettings } from './settings.ts'
 import { SharedCompressor, SharedDecompressor } from './shared-codec.ts'
-import type { Zlib } from './zlib-sync.ts'
+import type { Zlib } from '../node-internals/zlib-sync.ts'
 
 /** Makes codecs, and keeps those that are shared. */
 export class Codecs {
@@ -53,16 +54,15 @@ function termsOf(sender: Role, agreement: Agreement): { readonly takeover: boole
     : { takeover: !agreement.clientNoContextTakeover, windowBits: agreement.clientMaxWindowBits }
 }
 
-/** @param variable KORE_WS_PORTABLE: with the value 1 it keeps to what Node documents */
-export function chooseEngine(variable: string | undefined, zlib: Zlib = nodeZlib): Engine {
-  return (variable === '1' ? undefined : createFastEngine(zlib)) ?? portableEngine
+/** @param internals whether what Node does not document may be used */
+export function chooseEngine(internals: boolean, zlib: Zlib = nodeZlib): Engine {
+  return (internals ? createFastEngine(zlib) : undefined) ?? portableEngine
 }
 
-const portable = process.env.KORE_WS_PORTABLE
 let codecs: Codecs | undefined
 
 /** The codecs of this thread: made, and proved to work, when somebody first asks for them. */
 export function threadCodecs(): Codecs {
-  codecs ??= new Codecs(chooseEngine(portable))
+  codecs ??= new Codecs(chooseEngine(usesInternals))
   return codecs
 }

@@ -95,7 +95,7 @@ export class DedicatedDecompressor implements Decompressor {
       if (!(result instanceof Violation)) this.#history.append(result, 0, result.length)
       done(result)
     }
-    return inflateLater(bytes, limit, this.#history, conclude, grown)
+    return inflateLater(this.#engine, bytes, limit, this.#history, conclude, grown)
   }
 
   release(): void {

@@ -60,4 +60,12 @@ export interface Engine {
     history: History | undefined,
     turn?: TurnBudget
   ): Buffer
+  /**
+   * How many bytes a message may inflate to, by what becomes of its beginning; 0 where that does not tell. A bomb that
+   * any compressor has made shows; one that begins like another message does not.
+   *
+   * @param bytes all of the message, without its trailing 00 00 ff ff
+   * @param history what it may refer back to
+   */
+  expectedSize(bytes: Buffer, history: History | undefined): number
 }

@@ -1,14 +1,20 @@
 /** The fast engine: contexts of zlib that stay, called without waiting (see zlib-sync.ts; RFC 7692, section 7.2). */
+import { AsyncResource } from 'node:async_hooks'
 import { OWN_MEMORY_FROM } from '../protocol/message-codec.ts'
 import { Violation, type ViolationName } from '../protocol/violation.ts'
 import { MAX_MESSAGE_SIZE, type ContextSettings, type Deflater, type Engine } from './engine.ts'
 import { enlarged, grownSize, trimmed } from './growing.ts'
 import type { History } from './history.ts'
 import { ENDING, FinalBlocks, mayHoldEnding, SECOND_ENDING, TAIL_SIZE, type TurnBudget } from './message-end.ts'
-import { isCalledAsExpected, openSync, type SyncStream, type Zlib } from './zlib-sync.ts'
+import { portableEngine } from './portable-engine.ts'
+import { isCalledAsExpected, openSync, type SyncStream, type Zlib } from '../node-internals/zlib-sync.ts'
 
 /** The smallest that zlib's streams take for the output buffer of their own, which is never used. */
 const CHUNK_SIZE = 64
+
+/** Of a message that is only looked at: so many bytes of it, until they have become so many. It takes some 0.1 ms at most. */
+const LOOKED_AT = 1024
+const LOOKED_UP_TO = 16 * 1024
 
 /** The fast engine, proved on this release of Node; undefined where it does not work. */
 export function createFastEngine(zlib: Zlib): Engine | undefined {
@@ -21,19 +27,51 @@ export function createFastEngine(zlib: Zlib): Engine | undefined {
   }
 }
 
+/** The streams stay for all connections: they don't keep the async context of the one that comes first. */
+const shared = new AsyncResource('kore-ws zlib', { requireManualDestroy: true })
+
 class FastEngine implements Engine {
   readonly #zlib: Zlib
   readonly #inflater: Inflater
+  /** By settings, whether messages are apart. */
+  readonly #tried = new Map<string, boolean>()
   /** Where all deflaters write to: not where the inflater does, since what it lends may be what is to be deflated. */
   readonly #scratch: Buffer = Buffer.allocUnsafeSlow(OWN_MEMORY_FROM)
 
   constructor(zlib: Zlib) {
     this.#zlib = zlib
-    this.#inflater = new Inflater(open(zlib.createInflateRaw({ chunkSize: CHUNK_SIZE })), zlib.constants)
+    this.#inflater = new Inflater(shared.runInAsyncScope(() => open(zlib.createInflateRaw({ chunkSize: CHUNK_SIZE }))), zlib.constants)
   }
 
-  createDeflater({ level, windowBits, memLevel }: ContextSettings, takeover: boolean): Deflater {
-    const stream = open(this.#zlib.createDeflateRaw({ level, windowBits, memLevel, chunkSize: CHUNK_SIZE }))
+  createDeflater(given: ContextSettings, takeover: boolean): Deflater {
+    return takeover || this.separates(given) ? this.#create(given, takeover) : portableEngine.createDeflater(given, false)
+  }
+
+  /**
+   * Whether a full flush parts two messages with these settings: one context serves all connections, and no message may
+   * refer back to another one's. Tried once for each level.
+   */
+  separates(given: ContextSettings): boolean {
+    const key = `${given.level} ${given.windowBits} ${given.memLevel}`
+    const known = this.#tried.get(key)
+    if (known !== undefined) return known
+    const deflater = this.#create(given, false)
+    const messages = [0, 1].map(() => Buffer.from(deflater.deflate(SECRET)))
+    deflater.close()
+    const works = messages.every(message => {
+      try {
+        return this.inflate(message, 0, message.length, SECRET.length, undefined).equals(SECRET)
+      } catch {
+        return false
+      }
+    })
+    this.#tried.set(key, works)
+    return works
+  }
+
+  #create({ level, windowBits, memLevel }: ContextSettings, takeover: boolean): Deflater {
+    const settings = { level, windowBits, memLevel, chunkSize: CHUNK_SIZE }
+    const stream = shared.runInAsyncScope(() => open(this.#zlib.createDeflateRaw(settings)))
     const { Z_SYNC_FLUSH, Z_FULL_FLUSH } = this.#zlib.constants
     return new FastDeflater(stream, takeover ? Z_SYNC_FLUSH : Z_FULL_FLUSH, this.#scratch)
   }
@@ -47,6 +85,10 @@ class FastEngine implements Engine {
     turn?: TurnBudget
   ): Buffer {
     return this.#inflater.inflate(bytes, start, end, limit, history, turn)
+  }
+
+  expectedSize(bytes: Buffer, history: History | undefined): number {
+    return this.#inflater.expectedSize(bytes, history)
   }
 }
 
@@ -98,6 +140,8 @@ class Inflater {
   readonly #syncFlush: number
   readonly #finish: number
   readonly #scratch: Buffer = Buffer.allocUnsafeSlow(OWN_MEMORY_FROM)
+  /** For what is not looked at again: what the scratch memory holds may still be lent. */
+  readonly #looked: Buffer = Buffer.allocUnsafeSlow(LOOKED_UP_TO)
   /** The message so far: `#output[0, #length)`. */
   #output: Buffer = this.#scratch
   #length = 0
@@ -128,6 +172,17 @@ class Inflater {
     } finally {
       this.#output = this.#scratch
     }
+  }
+
+  /** As Engine.expectedSize. */
+  expectedSize(bytes: Buffer, history: History | undefined): number {
+    const size = Math.min(bytes.length, LOOKED_AT)
+    this.#length = 0
+    this.#begin(history)
+    this.#stream.write(this.#syncFlush, bytes, 0, size, this.#looked, 0)
+    const read = size - this.#stream.unreadInput
+    const written = LOOKED_UP_TO - this.#stream.freeOutput
+    return read === 0 || this.#stream.failure !== undefined ? 0 : (written / read) * bytes.length
   }
 
   #inflateUpTo(
@@ -198,12 +253,16 @@ class Inflater {
   }
 }
 
+/** What two messages have in common, long enough to be referred back to. */
+const SECRET = Buffer.from('kore-ws: what one connection says is not for another one. '.repeat(4))
+
 /** More than the scratch memory holds. */
 const PROOF = Buffer.alloc(OWN_MEMORY_FROM + 1000, 'kore-ws')
 
 /** One round trip of everything that is needed: context or none, output in pieces, its cap, corrupt input. */
-function isProved(engine: Engine): boolean {
+function isProved(engine: FastEngine): boolean {
   const settings = { level: 1, windowBits: 15, memLevel: 8 }
+  if (!engine.separates(settings)) return false
   const [alone, takeover] = [engine.createDeflater(settings, false), engine.createDeflater(settings, true)]
   const [first, second] = [Buffer.from(alone.deflate(PROOF)), Buffer.from(alone.deflate(PROOF))]
   const [, third] = [takeover.deflate(PROOF), Buffer.from(takeover.deflate(PROOF))]

@@ -60,6 +60,11 @@ export class Inflation implements Job {
     this.#begin({ level, ended, finals: new FinalBlocks(this.#size), at: 0, from: 0 }, this.#history)
   }
 
+  /** There is no memory to inflate to. */
+  failed(error: unknown): void {
+    if (!this.#stopped) this.#done(violationOf(error))
+  }
+
   /** The next event of the stream ends it: zlib can not be interrupted, and reads the input until then. */
   stop(): void {
     this.#stopped = true

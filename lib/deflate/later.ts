@@ -1,10 +1,10 @@
 /** Compression of large messages off the main thread (RFC 7692, section 7.2), with Node's documented functions only. */
 import { constants, deflateRaw } from 'node:zlib'
 import type { Violation } from '../protocol/violation.ts'
-import { MAX_MESSAGE_SIZE, type ContextSettings } from './engine.ts'
+import { MAX_MESSAGE_SIZE, type ContextSettings, type Engine } from './engine.ts'
 import type { History } from './history.ts'
 import { CHUNK_SIZE, Inflation } from './inflation.ts'
-import { levelFor, LevelQueue } from './level-queue.ts'
+import { firstLevelFor, levelFor, LevelQueue } from './level-queue.ts'
 import { TAIL_SIZE } from './message-end.ts'
 
 /** How much longer a byte takes to be deflated than to be inflated to. */
@@ -33,14 +33,13 @@ export function deflateLater(
         ended()
         if (!stopped) done(compressed)
       }
-      try {
-        deflateRaw(payload, options, (error, compressed) =>
-          conclude(error === null ? compressed.subarray(0, compressed.length - TAIL_SIZE) : undefined)
-        )
-      } catch {
-        // There is no memory for a context.
-        setImmediate(conclude, undefined)
-      }
+      deflateRaw(payload, options, (error, compressed) =>
+        conclude(error === null ? compressed.subarray(0, compressed.length - TAIL_SIZE) : undefined)
+      )
+    },
+    /** There is no memory for a context. */
+    failed(): void {
+      if (!stopped) done(undefined)
     },
     /** zlib can not be interrupted, so its thread, and the place in the queue, is free when it is done. */
     stop(): void {
@@ -53,6 +52,7 @@ export function deflateLater(
 /**
  * Inflates all of `bytes`, a message without its trailing 00 00 ff ff; they are copied first.
  *
+ * @param engine looks at what they may become: the thread pool could inflate them all the same, but later
  * @param limit the most bytes it may inflate to
  * @param history what it may refer back to; left as it is until `done` is called
  * @param done called once, later, with the message or with the Violation `message-too-big`, `invalid-deflate`, or
@@ -61,11 +61,14 @@ export function deflateLater(
  * @returns takes the call back: what has been made is given up, and neither of the two is called any more
  */
 export function inflateLater(
+  engine: Engine,
   bytes: Buffer,
   limit: number,
   history: History | undefined,
   done: (result: Buffer | Violation) => void,
   grown: (bytes: number) => void
 ): () => void {
-  return queue.add(new Inflation(bytes, Math.min(limit, MAX_MESSAGE_SIZE), history, done, grown), 0)
+  const most = Math.min(limit, MAX_MESSAGE_SIZE)
+  const level = firstLevelFor(Math.min(most, engine.expectedSize(bytes, history)))
+  return queue.add(new Inflation(bytes, most, history, done, grown), level)
 }

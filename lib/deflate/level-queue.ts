@@ -5,7 +5,7 @@
 
 /** What a job on level 0 may produce, in bytes. */
 const FIRST_ALLOWANCE = 128 * 1024
-/** How many times as much each level allows as the one below, and so how many turns that one has for one of its own. */
+/** How many times as much each level allows as the one below. */
 const STEP = 8
 /** With the last one's allowance, 4 GiB, any message is within one. */
 const LEVELS = 6
@@ -29,6 +29,15 @@ export function levelFor(bytes: number): number {
   return level
 }
 
+/**
+ * The level to begin on with a job that may produce so many bytes: the lowest unless that would be too low by more than
+ * one. A guess that is somewhat too high makes none wait.
+ */
+export function firstLevelFor(bytes: number): number {
+  const level = levelFor(bytes)
+  return level > 1 ? level : 0
+}
+
 /** What is to be done on another thread. */
 export interface Job {
   /**
@@ -38,6 +47,8 @@ export interface Job {
    *   higher level if it needs one and has given up all it had made
    */
   start(level: number, ended: (next?: number) => void): void
+  /** `start` has thrown: it has ended, and is not begun again. Called later, and must not throw. */
+  failed(error: unknown): void
   /** It has been taken back: it ends as soon as it can. Without effect where it has ended already. */
   stop(): void
 }
@@ -45,8 +56,10 @@ export interface Job {
 export class LevelQueue {
   /** By level, the first come first. */
   readonly #waiting = Array.from({ length: LEVELS }, () => new Set<Job>())
-  /** How many turns each level has had since it last let a higher one pass. */
-  readonly #turns = new Array<number>(LEVELS).fill(0)
+  /** What the jobs of each level may have produced, in bytes. */
+  readonly #done = new Array<number>(LEVELS).fill(0)
+  /** The most of it that any level has had: one that has had nothing to do makes up for none of that. */
+  #most = 0
   #running = 0
   #large = 0
 
@@ -56,11 +69,17 @@ export class LevelQueue {
    * @returns takes the job back: it is not started any more, or stopped
    */
   add(job: Job, level: number): () => void {
-    this.#waiting[level].add(job)
+    this.#wait(job, level)
     this.#startNext()
     return () => {
       if (!this.#waiting.some(jobs => jobs.delete(job))) job.stop()
     }
+  }
+
+  #wait(job: Job, level: number): void {
+    const jobs = this.#waiting[level]
+    if (jobs.size === 0) this.#done[level] = Math.max(this.#done[level], this.#most)
+    jobs.add(job)
   }
 
   #startNext(): void {
@@ -70,11 +89,20 @@ export class LevelQueue {
     const [job] = this.#waiting[level]
     this.#waiting[level].delete(job)
     this.#count(level, 1)
-    job.start(level, next => {
+    const ended = (next?: number): void => {
       this.#count(level, -1)
-      if (next !== undefined) this.#waiting[next].add(job)
+      if (next !== undefined) this.#wait(job, next)
       this.#startNext()
-    })
+    }
+    try {
+      job.start(level, ended)
+    } catch (error) {
+      // Whoever has added it does not expect to be called before that has returned.
+      setImmediate(() => {
+        ended()
+        job.failed(error)
+      })
+    }
   }
 
   #count(level: number, change: 1 | -1): void {
@@ -83,19 +111,22 @@ export class LevelQueue {
   }
 
   /**
-   * The lowest level with a job that waits. After `STEP` turns it lets a higher one pass, which so gets as much done as
-   * the lower: nothing waits for ever.
+   * The level that will have had least with one more job, so the lower of two: each level gets as much done as any
+   * other, and none waits for ever.
    */
   #choose(): number | undefined {
     const levels = this.#large < MAX_LARGE ? LEVELS : 1
-    let lowest: number | undefined
+    let chosen: number | undefined
+    let least = Infinity
     for (let level = 0; level < levels; level++) {
-      if (this.#waiting[level].size === 0) continue
-      lowest ??= level
-      const turns = this.#turns[level]
-      this.#turns[level] = turns < STEP ? turns + 1 : 0
-      if (turns < STEP) return level
+      const done = this.#done[level] + allowanceOf(level)
+      if (this.#waiting[level].size === 0 || done >= least) continue
+      chosen = level
+      least = done
     }
-    return lowest
+    if (chosen === undefined) return undefined
+    this.#done[chosen] = least
+    this.#most = Math.max(this.#most, least)
+    return chosen
   }
 }

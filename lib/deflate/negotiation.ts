@@ -76,7 +76,8 @@ export function formatOffer({ mode, windowBits }: DeflateSettings): string {
 
 /**
  * The client's side: what the server's response agrees to, given the offer of `formatOffer`. Undefined where the
- * response says nothing: no compression.
+ * response says nothing: no compression. A response without the `server_no_context_takeover` that was offered breaks
+ * section 7.1.1.1, but servers in use answer so: it is taken, and the client keeps a context for that connection.
  *
  * @param settings undefined where nothing was offered
  * @throws NegotiationError for a response that is no answer to the offer; the handshake fails
@@ -158,12 +159,9 @@ function formatResponse(agreement: Agreement, offer: Parameters): string {
 }
 
 /** What makes a server's well-formed parameters no answer to our offer. */
-function complainAbout(answer: Parameters, { mode, windowBits }: DeflateSettings): string | undefined {
+function complainAbout(answer: Parameters, { windowBits }: DeflateSettings): string | undefined {
   const serverWindow = answer[SERVER_MAX_WINDOW_BITS]
   const clientWindow = answer[CLIENT_MAX_WINDOW_BITS]
-  if (mode === 'shared' && answer[SERVER_NO_CONTEXT_TAKEOVER] === undefined) {
-    return `the parameter ${SERVER_NO_CONTEXT_TAKEOVER} is missing`
-  }
   if (windowBits < MAX_WINDOW_BITS && serverWindow === undefined) {
     return `the parameter ${SERVER_MAX_WINDOW_BITS} is missing`
   }

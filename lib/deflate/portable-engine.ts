@@ -10,10 +10,19 @@ const MIN_CHUNK_SIZE = 1024
 const MAX_CHUNK_SIZE = 64 * 1024
 /** How much larger than itself a message is expected to become when it is inflated. */
 const RATIO = 4
+/** How many bytes of a message are looked at to tell how large it will be: they become 64 KiB, or little more, at most. */
+const LOOKED_AT = 64
 
 export const portableEngine: Engine = {
   createDeflater: (settings, takeover) => new PortableDeflater(settings, takeover),
   inflate,
+  expectedSize,
+}
+
+/** What `inflateRawSync` returns with `info`, which its types do not know. */
+interface Informed {
+  readonly buffer: Buffer
+  readonly engine: InflateRaw
 }
 
 /** What a message may refer back to is given to its context as the dictionary. */
@@ -79,7 +88,6 @@ function inflateStream(
   limit: number,
   history: History | undefined
 ): { readonly output: Buffer; readonly consumed: number } {
-  // The types do not know what `info` does.
   const { buffer, engine } = catchViolation(() =>
     inflateRawSync(input, {
       info: true,
@@ -89,9 +97,25 @@ function inflateStream(
       dictionary: dictionaryOf(history),
       chunkSize: chunkSizeFor(RATIO * input.length),
     })
-  ) as unknown as { readonly buffer: Buffer; readonly engine: InflateRaw }
+  ) as unknown as Informed
   if (buffer.length > limit) throw new Violation('message-too-big')
   return { output: buffer, consumed: engine.bytesWritten }
+}
+
+function expectedSize(bytes: Buffer, history: History | undefined): number {
+  const beginning = bytes.subarray(0, LOOKED_AT)
+  if (beginning.length === 0) return 0
+  try {
+    const { buffer, engine } = inflateRawSync(beginning, {
+      info: true,
+      finishFlush: constants.Z_SYNC_FLUSH,
+      dictionary: dictionaryOf(history),
+      chunkSize: MAX_CHUNK_SIZE,
+    }) as unknown as Informed
+    return (buffer.length / engine.bytesWritten) * bytes.length
+  } catch {
+    return 0
+  }
 }
 
 function catchViolation<Result>(inflate: () => Result): Result {

@@ -55,7 +55,7 @@ export class SharedDecompressor implements Decompressor {
     done: (result: Buffer | Violation) => void,
     grown: (bytes: number) => void
   ): () => void {
-    return inflateLater(bytes, limit, undefined, done, grown)
+    return inflateLater(this.#engine, bytes, limit, undefined, done, grown)
   }
 
   release(): void {}

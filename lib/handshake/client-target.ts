@@ -86,8 +86,9 @@ function hasControl(text: string): boolean {
 
 /** No message shows the URL: it may hold a password. */
 function parse(url: unknown): URL {
-  if (typeof url !== 'string' && !(url instanceof URL)) throw invalid('url must be a string or a URL')
-  const text = String(url)
+  // Also that of another realm, such as a `vm` context or Jest.
+  const text = typeof url === 'string' || Object.prototype.toString.call(url) === '[object URL]' ? String(url) : undefined
+  if (text === undefined) throw invalid('url must be a string or a URL')
   if (!URL.canParse(text)) throw invalid('url must be an absolute URL, such as wss://example.org/chat')
   return new URL(text)
 }

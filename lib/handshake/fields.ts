@@ -10,6 +10,9 @@ const NAMES = {
   'sec-websocket-version': 'version',
   'sec-websocket-protocol': 'protocol',
   'sec-websocket-extensions': 'extensions',
+  'content-length': 'length',
+  'transfer-encoding': 'coding',
+  expect: 'expect',
 } as const
 
 /** The values of each field, line by line, without the white space around them. */
@@ -29,12 +32,25 @@ export function pickFields(rawHeaders: readonly string[]): HandshakeFields {
     version: [],
     protocol: [],
     extensions: [],
+    length: [],
+    coding: [],
+    expect: [],
   }
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const field = FIELD_OF.get(String(rawHeaders[at]).toLowerCase())
     if (field !== undefined) fields[field].push(trimSpace(String(rawHeaders[at + 1])))
   }
   return fields
+}
+
+/** The values of one field, as those of `pickFields`. */
+export function pickField(rawHeaders: readonly string[], name: string): string[] {
+  const values: string[] = []
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const known = String(rawHeaders[at])
+    if (known.length === name.length && known.toLowerCase() === name) values.push(trimSpace(String(rawHeaders[at + 1])))
+  }
+  return values
 }
 
 /** Without the spaces and tabs around it: RFC 9110, section 5.6.3, knows no other white space. */

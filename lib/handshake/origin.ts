@@ -2,7 +2,8 @@
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 
 /**
- * A list of origins (`https://example.org`), a function that decides, or 'any'. Without the option a page may connect
+ * A list of origins (`https://example.org`; `null` and `file://` are those of pages without a host, of anybody), a
+ * function that decides, or 'any'. Without the option a page may connect
  * to the host and port that it came from.
  */
 export type OriginPolicy = readonly string[] | ((origin: string, host: string) => boolean) | 'any'
@@ -50,9 +51,14 @@ function isSameHost(origin: string, host: string): boolean {
   return port !== undefined && isAuthority(authority) && withPort(authority, port) === withPort(host.toLowerCase(), port)
 }
 
-/** In lower case and without the scheme's own port (RFC 6454, section 6.2); undefined for what is no origin. */
+/**
+ * In lower case and without the scheme's own port (RFC 6454, section 6.2); undefined for what is no origin. Pages without
+ * a host have `null`, or `file://` in some programs.
+ */
 function canonicalOrigin(origin: string): string | undefined {
+  if (origin.toLowerCase() === 'null') return 'null'
   const [scheme, authority] = splitOrigin(origin)
+  if (authority === '' && scheme === 'file') return 'file://'
   if (!consistsOf(scheme, SCHEME_CHARACTERS) || !isAuthority(authority)) return undefined
   const port = DEFAULT_PORTS.get(scheme)
   const suffix = `:${port}`

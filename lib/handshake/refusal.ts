@@ -44,6 +44,7 @@ export function refuse(status: number, options: RefuseOptions = {}): Refusal {
 export const REFUSALS = {
   request: new Refusal(400, {}, 'This is no HTTP request.\n'),
   method: new Refusal(405, { allow: 'GET' }, 'A WebSocket handshake is a GET request.\n'),
+  body: new Refusal(400, {}, 'A WebSocket handshake has no body.\n'),
   host: new Refusal(400, {}, 'Host must be there once.\n'),
   upgrade: new Refusal(426, { upgrade: 'websocket' }, 'This address speaks WebSocket: ask for an upgrade.\n'),
   version: new Refusal(

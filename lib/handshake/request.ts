@@ -1,6 +1,6 @@
 /** The client's handshake, read and checked (RFC 6455, section 4.2.1). */
 import { isKey } from './accept-key.ts'
-import { pickFields, trimSpace, type HandshakeFields } from './fields.ts'
+import { pickField, pickFields, trimSpace, type HandshakeFields } from './fields.ts'
 import { parseExtensionList, parseTokenList, type ExtensionElement } from './grammar.ts'
 import { isOriginAllowed, type OriginPolicy } from './origin.ts'
 import { REFUSALS, type Refusal } from './refusal.ts'
@@ -29,6 +29,8 @@ export interface HandshakeOffer {
   /** The subprotocols that the client offers, in its order of preference. */
   readonly protocols: readonly string[]
   readonly extensions: readonly ExtensionElement[]
+  /** Whether it waits for a 100 in front of the answer (RFC 9110, section 10.1.1). */
+  readonly expectsContinue: boolean
 }
 
 /**
@@ -46,6 +48,8 @@ export function readRequest(
   if (head.method !== 'GET') return REFUSALS.method
   const fields = pickFields(head.rawHeaders)
   if (!asksForWebSocket(head, fields)) return REFUSALS.upgrade
+  // Its bytes would be taken for frames.
+  if (fields.coding.length > 0 || !fields.length.every(isZero)) return REFUSALS.body
   if (fields.host.length !== 1) return REFUSALS.host
   if (fields.version.length !== 1 || fields.version[0] !== '13') return REFUSALS.version
   const key = fields.key.length === 1 ? fields.key[0] : ''
@@ -61,7 +65,8 @@ export function readRequest(
   // Repeated, it says two things: there is no telling which page asks.
   if (fields.origin.length > 1) return REFUSALS.origin
   if (origin !== undefined && !isOriginAllowed(origins, origin, host)) return REFUSALS.origin
-  return { key, host, origin, protocols, extensions }
+  const expectsContinue = fields.expect.some(value => value.toLowerCase() === '100-continue')
+  return { key, host, origin, protocols, extensions, expectsContinue }
 }
 
 /**
@@ -71,6 +76,10 @@ export function readRequest(
  */
 export function isTooLarge(head: RequestHead, maxBytes = Infinity): boolean {
   return head.rawHeaders.length > 2 * MAX_HEADER_LINES || sizeOf(head) > maxBytes
+}
+
+function isZero(length: string): boolean {
+  return length !== '' && Number(length) === 0
 }
 
 function namesIn(extensions: readonly ExtensionElement[]): number {
@@ -99,10 +108,14 @@ export function pathOf(url: string | undefined): string {
 }
 
 /** Whether the request asks to become a WebSocket; others with an Upgrade header are somebody else's. */
-export function asksForWebSocket(head: RequestHead, fields: HandshakeFields = pickFields(head.rawHeaders)): boolean {
+export function asksForWebSocket(head: RequestHead, fields?: HandshakeFields): boolean {
   // RFC 9110, section 7.8: an Upgrade in HTTP/1.0 is to be ignored.
   if (head.httpVersionMajor !== 1 || head.httpVersionMinor < 1) return false
-  return hasToken(fields.upgrade, 'websocket') && hasToken(fields.connection, 'upgrade')
+  const { upgrade, connection } = fields ?? {
+    upgrade: pickField(head.rawHeaders, 'upgrade'),
+    connection: pickField(head.rawHeaders, 'connection'),
+  }
+  return hasToken(upgrade, 'websocket') && hasToken(connection, 'upgrade')
 }
 
 function hasToken(values: readonly string[], wanted: string): boolean {

@@ -13,6 +13,8 @@ export interface Acceptance {
   readonly headers?: Headers | undefined
 }
 
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
+
 /** These are the handshake's own. */
 const RESERVED = [
   'connection',
@@ -30,7 +32,8 @@ export function chooseProtocol(offered: readonly string[], served: readonly stri
 }
 
 /**
- * The 101 response, ready to be written as Latin-1.
+ * The 101 response, ready to be written as Latin-1; in front of it a 100 where the client waits for one (RFC 9110,
+ * section 7.8).
  *
  * @param protocol the subprotocol agreed on; empty for none
  * @param extensions the extensions agreed on, as the header's value; empty for none
@@ -45,7 +48,7 @@ export function formatAcceptance(offer: HandshakeOffer, protocol: string, header
   const protocolLine = protocol === '' ? '' : `sec-websocket-protocol: ${protocol}\r\n`
   const extensionsLine = extensions === '' ? '' : `sec-websocket-extensions: ${extensions}\r\n`
   return (
-    'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n' +
+    `${offer.expectsContinue ? CONTINUE : ''}HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
     `sec-websocket-accept: ${acceptKey(offer.key)}\r\n${protocolLine}${extensionsLine}${formatHeaders(headers)}\r\n`
   )
 }

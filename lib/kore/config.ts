@@ -1,13 +1,15 @@
-/** Kore's two settings for websockets (its configuration keywords), and which pages may connect. */
+/** Kore's two settings for websockets (its configuration keywords), and what Kore has no keyword for. */
 import { checkOriginPolicy, type OriginPolicy } from '../handshake/origin.ts'
 import { resolveLimits, type Limits } from '../limits.ts'
 import { checkAmount } from '../protocol/amount.ts'
+import { MisuseError, show } from '../protocol/misuse-error.ts'
 
 const MILLISECONDS = 1000
 
 class Config {
   #maxframe = 16384
   #timeout = 120
+  #lend = false
   #origins: OriginPolicy | undefined
   #limits: Limits | undefined
 
@@ -32,6 +34,19 @@ class Config {
   set websocket_timeout(seconds: number) {
     this.#timeout = checkAmount('websocket_timeout', seconds, 'seconds')
     this.#limits = undefined
+  }
+
+  /**
+   * Whether onmessage gets the payload where it lies, as in Kore: good until the callback returns, or the promise that it
+   * returns is awaited for the first time. Default false: bytes of its own. Not in Kore.
+   */
+  get websocket_lend(): boolean {
+    return this.#lend
+  }
+
+  set websocket_lend(lend: boolean) {
+    if (typeof lend !== 'boolean') throw new MisuseError('invalid-option', `websocket_lend must be true or false, and not ${show(lend)}`)
+    this.#lend = lend
   }
 
   /** As the `origins` option of a WebSocketServer; by default pages of the host that they connect to. Not in Kore. */

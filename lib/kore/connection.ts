@@ -1,6 +1,7 @@
 /** Kore's `struct connection`, as far as a program can use it, over a Connection of ours. */
 import { Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { fileDescriptor } from '../node-internals/file-descriptor.ts'
 import { checkAmount } from '../protocol/amount.ts'
 import type { Connection } from '../transport/connection.ts'
 import type { SharedMessage } from '../transport/connection-setup.ts'
@@ -13,7 +14,7 @@ import {
 } from './constants.ts'
 
 export type OnConnect = (c: KoreConnection) => unknown
-/** `data` is the payload in place, good until the callback returns: copy what is kept. */
+/** `data` is the program's own, unless `config.websocket_lend` says otherwise. */
 export type OnMessage = (c: KoreConnection, op: number, data: Buffer, length: number) => unknown
 export type OnDisconnect = (c: KoreConnection) => unknown
 
@@ -41,7 +42,7 @@ export class KoreConnection {
 
   /** CONN_STATE_ESTABLISHED or CONN_STATE_DISCONNECTING. */
   get state(): number {
-    const over = this.#disconnected || (this.#connection?.closed ?? undefined) !== undefined
+    const over = this.#disconnected || this.#connection?.closeInfo !== undefined
     return over ? CONN_STATE_DISCONNECTING : CONN_STATE_ESTABLISHED
   }
 
@@ -50,10 +51,9 @@ export class KoreConnection {
     return this.#connection === undefined ? CONN_PROTO_HTTP : CONN_PROTO_WEBSOCKET
   }
 
-  /** The file descriptor where the platform tells it, else -1. */
+  /** The file descriptor where Node tells it, else -1: it is not documented, and portable mode has none. */
   get fd(): number {
-    const handle = (this.#transport as { _handle?: { fd?: unknown } | null })._handle
-    return typeof handle?.fd === 'number' ? handle.fd : -1
+    return fileDescriptor(this.#transport)
   }
 
   /** The peer's address; empty where it has none (a unix socket) or is gone. */
@@ -74,7 +74,8 @@ export class KoreConnection {
         return connection?.idleTime ?? Infinity
       },
       set length(milliseconds) {
-        if (connection !== undefined) connection.idleTime = checkAmount('idle_timer.length', milliseconds, 'milliseconds')
+        const time = checkAmount('idle_timer.length', milliseconds, 'milliseconds')
+        if (connection !== undefined) connection.idleTime = time
       },
     }
   }
@@ -99,6 +100,11 @@ export class KoreConnection {
   /** @internal */
   markCloseSent(): void {
     this.flags |= CONN_WS_CLOSE_SENT
+  }
+
+  /** @internal */
+  broken(error: unknown): void {
+    this.#connection?.broken(error)
   }
 
   /** @internal For broadcasts. */

@@ -1,6 +1,7 @@
 /** Kore's `struct http_request`, as far as a handshake needs it: the request of an `upgrade` event, until it is answered. */
 import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
+import { types } from 'node:util'
 import { isToken } from '../handshake/grammar.ts'
 import { refuse, REFUSALS, type Refusal } from '../handshake/refusal.ts'
 import { isTooLarge } from '../handshake/request.ts'
@@ -64,8 +65,14 @@ const open = new WeakMap<IncomingMessage, OpenRequest>()
 /**
  * Makes the request of an `upgrade` event one of Kore's, with `owner`. `kore_attach` does it for you; with an `upgrade`
  * listener of your own call it first, because only `head` holds what the client sent along with the request.
+ *
+ * @throws MisuseError `invalid-argument` for what is no request, or a head that is no Buffer
  */
 export function kore_request(request: IncomingMessage, head: Buffer = Buffer.alloc(0)): KoreRequest {
+  if (!(Object(request).socket instanceof Duplex && Array.isArray(Object(request).rawHeaders))) {
+    throw new MisuseError('invalid-argument', `request must be the one of an upgrade event, and not ${show(request)}`)
+  }
+  if (!types.isUint8Array(head)) throw new MisuseError('invalid-argument', `head must be the Buffer of an upgrade event, and not ${show(head)}`)
   if (!('owner' in request)) {
     takeOver(request.socket)
     open.set(request, new OpenRequest(request.socket, head))
@@ -80,7 +87,7 @@ export function kore_request(request: IncomingMessage, head: Buffer = Buffer.all
  * @throws MisuseError `invalid-header` for a name that is no token, `invalid-state` once the request is answered
  */
 export function http_response_header(request: IncomingMessage, name: string, value: string): void {
-  if (!isToken(name)) throw new MisuseError('invalid-header', `header name ${show(name)} is not a token`)
+  if (typeof name !== 'string' || !isToken(name)) throw new MisuseError('invalid-header', `header name ${show(name)} is not a token`)
   const { headers } = openRequest(request)
   const key = name.toLowerCase()
   // A value may be cut from a longer text, and the subprotocol is kept for as long as the connection.

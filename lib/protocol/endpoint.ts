@@ -18,13 +18,13 @@ import { CONTROL_BIT, FIN, MAX_CONTROL_PAYLOAD, OPCODE_BITS, Opcode, RSV1, type 
 import type { EndpointOutput } from './output.ts'
 import { SendQueue } from './send-queue.ts'
 import { EndpointState, TRANSITIONS, type EndpointEvent } from './states.ts'
-import { encodeText } from './text-scratch.ts'
+import { encodeText, LENT_UNITS } from './text-scratch.ts'
 import { isValidUtf8 } from './utf8.ts'
 import { Violation } from './violation.ts'
 
 /**
  * What an Endpoint calls, at rest: the sink may send, close, pause or resume from inside a call. It must not throw; if
- * it does, the endpoint fails with 1011 and the error goes on to the caller of `receive`.
+ * it does, the endpoint fails with 1011, and `onClose` is given the error. What `onClose` throws goes on to the caller.
  */
 export interface EndpointSink extends PieceSink {
   /**
@@ -46,9 +46,12 @@ export interface EndpointSink extends PieceSink {
   onPong(bytes: Buffer, start: number, end: number): void
   /**
    * The connection is over, once: by the peer's close frame (its code, 1005 without one), a failure of ours (the code
-   * that was sent; `violation` where the peer broke the protocol), or the end of the transport (1006).
+   * that was sent), or the end of the transport (1006).
+   *
+   * @param cause a Violation where the peer broke the protocol; whatever else was thrown while bytes were handled; else
+   *   undefined
    */
-  onClose(code: number, reason: string, violation: Violation | undefined): void
+  onClose(code: number, reason: string, cause: unknown): void
   /**
    * True: a message is being decompressed elsewhere; what is received meanwhile has to be kept, so it is better not read.
    * False: `resume` hands it over and goes on.
@@ -570,12 +573,12 @@ export class Endpoint {
     if (next !== EndpointState.closed) this.#state = next
   }
 
-  #fail(code: number, reason: string, violation: Violation | undefined): void {
+  #fail(code: number, reason: string, cause: unknown): void {
     this.#sendClose('failed', encodeClosePayload(code, reason))
-    this.#over('failed', code, reason, violation)
+    this.#over('failed', code, reason, cause)
   }
 
-  #over(event: EndpointEvent, code: number, reason: string, violation: Violation | undefined): void {
+  #over(event: EndpointEvent, code: number, reason: string, cause: unknown): void {
     if (this.#state === EndpointState.closed) return
     this.#state = TRANSITIONS[this.#state][event][0]
     this.halted = true
@@ -585,7 +588,7 @@ export class Endpoint {
     this.#queue?.drop()
     this.#compression?.compressor?.close()
     this.#compression?.decompressor.close()
-    this.#sink.onClose(code, reason, violation)
+    this.#sink.onClose(code, reason, cause)
   }
 
   #write(opcode: DataOpcode, data: string | Uint8Array, lent: boolean, compress: boolean | undefined): void {
@@ -606,9 +609,9 @@ export class Endpoint {
 
   #writeCompressed(compressor: Compressor, opcode: DataOpcode, data: string | Uint8Array, lent: boolean): void {
     const bytes = typeof data === 'string' ? encodeText(data) : data
-    const kept = lent || typeof data === 'string'
+    const isLent = typeof data === 'string' ? data.length <= LENT_UNITS : lent
     if (bytes.length > compressor.atOnceUpTo) {
-      this.#compressLater(compressor, opcode, kept ? Buffer.from(bytes) : bytes)
+      this.#compressLater(compressor, opcode, isLent ? Buffer.from(bytes) : bytes)
       return
     }
     const compressed = compressor.compress(bytes)
@@ -617,7 +620,7 @@ export class Endpoint {
       this.#countDeflated(bytes.length, compressed.length)
       writeFrame(this.#output, FIN | RSV1 | opcode, compressed, this.#maskingKey?.(), !own)
     } else {
-      writeFrame(this.#output, FIN | opcode, bytes, this.#maskingKey?.(), kept)
+      writeFrame(this.#output, FIN | opcode, bytes, this.#maskingKey?.(), isLent)
     }
   }
 
@@ -667,11 +670,18 @@ export class Endpoint {
   }
 
   #caught(error: unknown): void {
-    if (!(error instanceof Violation)) {
-      this.#fail(CloseCode.internalError, '', undefined)
-      throw error
+    if (error instanceof Violation) {
+      this.#fail(error.closeCode, error.message, error)
+      return
     }
-    this.#fail(error.closeCode, error.message, error)
+    // It was thrown by `onClose`: there is nobody left to be told.
+    if (this.#state === EndpointState.closed) throw error
+    try {
+      this.#sendClose('failed', encodeClosePayload(CloseCode.internalError, ''))
+    } catch {
+      // Where no memory can be had, none can be had for a frame either: the first error is the one that is told.
+    }
+    this.#over('failed', CloseCode.internalError, '', error)
   }
 }
 

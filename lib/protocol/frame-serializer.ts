@@ -10,7 +10,7 @@ import type { Output } from './output.ts'
 export const BY_REFERENCE_FROM = 64 * 1024
 
 /** The longest header: 2 bytes, a 64-bit length, a masking key. */
-const MAX_HEADER = 14
+export const MAX_HEADER = 14
 
 /** A UTF-16 unit becomes at most this many bytes of UTF-8. */
 const MAX_BYTES_A_UNIT = 3

@@ -142,9 +142,13 @@ export class Admission implements Holder {
     this.#forget(this.#incomplete, socket)
   }
 
-  /** Refuses a handshake whose request has come, as `refuseUpgrade` does. The socket counts until it is gone. */
-  refuse(socket: Duplex, refusal: Refusal, closingTime: number): void {
-    this.#diagnostics?.refused(refusal, socket)
+  /**
+   * Refuses a handshake whose request has come, as `refuseUpgrade` does. The socket counts until it is gone.
+   *
+   * @param address the client's, where it is not the socket's
+   */
+  refuse(socket: Duplex, refusal: Refusal, closingTime: number, address?: string | undefined): void {
+    this.#diagnostics?.refused(refusal, socket, address)
     refuseUpgrade(socket, refusal, closingTime)
     if (socket.destroyed) return
     this.#refused.add(socket)

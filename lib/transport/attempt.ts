@@ -1,6 +1,8 @@
 /** One attempt to connect, of several steps: the caller's signal and the time for all of them, in one place. */
 import { HandshakeError } from '../handshake/handshake-error.ts'
+import { whenAborted } from './abort-listeners.ts'
 import { Deadline } from './deadlines.ts'
+import { ProcessHold } from './process-hold.ts'
 
 /** Why an attempt is over before its time: what the promise rejects with, and whether it was the time. */
 interface Ending {
@@ -10,16 +12,16 @@ interface Ending {
 
 /** Steps follow one another, so there is one place for the step at hand, and no listeners to forget. */
 export class Attempt {
-  readonly #signal: AbortSignal | undefined
+  /** Its sockets. */
+  readonly hold: ProcessHold
   readonly #deadline: Deadline
-  readonly #onAbort: () => void
+  readonly #forgetSignal: (() => void) | undefined
   #ending: Ending | undefined
   #onEnding: ((ending: Ending) => void) | undefined
 
   /** @param time milliseconds for the whole attempt; Infinity for no limit */
-  constructor(signal: AbortSignal | undefined, time: number) {
-    this.#signal = signal
-    this.#onAbort = () => this.#stop({ reason: signal?.reason, late: false })
+  constructor(signal: AbortSignal | undefined, time: number, hold = new ProcessHold()) {
+    this.hold = hold
     this.#deadline = new Deadline({
       onDeadline: () => {
         const reason = new HandshakeError('handshake-timeout', `the handshake was not done within ${time} ms`)
@@ -27,8 +29,7 @@ export class Attempt {
       },
     })
     this.#deadline.set(time)
-    signal?.addEventListener('abort', this.#onAbort)
-    if (signal?.aborted === true) this.#onAbort()
+    this.#forgetSignal = signal && whenAborted(signal, () => this.#stop({ reason: signal.reason, late: false }))
   }
 
   /** The step at hand: `onEnding` is called at most once, at once if the attempt is over already. */
@@ -45,7 +46,7 @@ export class Attempt {
   /** The attempt is over: the signal is let go. */
   end(): void {
     this.#deadline.clear()
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#forgetSignal?.()
   }
 
   #stop(ending: Ending): void {

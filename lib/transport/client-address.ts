@@ -1,8 +1,9 @@
 /** Who a client is: the address of its connection, or what a trusted proxy says of it; and what counts as one address. */
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP, type Socket } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { forwardedAddress } from '../handshake/forwarded.ts'
 import { isToken } from '../handshake/grammar.ts'
+import { peerAddress } from '../node-internals/peer-address.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { ownString } from '../protocol/own-string.ts'
 
@@ -65,29 +66,6 @@ export class TrustedProxies {
     // It is cut from a header, and kept for as long as the connection.
     return address === peer ? peer : ownString(address) || undefined
   }
-}
-
-/** What Node's sockets ask for their peer's address; not documented, the same from Node 20 to 26. */
-interface AddressHandle {
-  getpeername?(out: { address?: string }): number
-}
-
-const isPortable = process.env.KORE_WS_PORTABLE === '1'
-const asked: { address?: string } = {}
-let lastAddress = ''
-
-/**
- * The address that the socket is connected to, where it has one. `remoteAddress` would keep an object for it beside the
- * address: 89 of the 1,685 bytes of heap that an idle connection takes then (Node 20).
- */
-export function peerAddress(socket: Socket): string | undefined {
-  const handle = (socket as { readonly _handle?: AddressHandle | null })._handle
-  if (isPortable || typeof handle?.getpeername !== 'function') return socket.remoteAddress
-  if (handle.getpeername(asked) !== 0) return undefined
-  const { address = '' } = asked
-  // All clients of a proxy have its address, and so may have one string.
-  if (address !== lastAddress) lastAddress = address
-  return lastAddress
 }
 
 /** The address of whoever sent the request. */

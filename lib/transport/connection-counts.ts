@@ -8,7 +8,7 @@ export class ConnectionCounts {
   dropped = 0
   /** What was queued at the last turn of the heartbeat: where it shrinks, the peer is there. */
   queuedBefore = 0
-  /** Turns of the heartbeat at which reading was held back for reasons that pass, since the peer was silent. */
+  /** Turns of the heartbeat at which reading was held back, since the peer was silent. */
   heldTurns = 0
   /** Milliseconds that the last ping of the heartbeat took; undefined before the first answer. */
   roundTripTime: number | undefined

@@ -1,4 +1,5 @@
 /** What a Connection is given, and the options of its calls. */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Diagnostics } from '../diagnostics.ts'
 import type { Limits } from '../limits.ts'
@@ -18,6 +19,7 @@ export interface ConnectionHandlers<Connection> {
   /** In place of `message`: the payload as it lies in memory, good until the call returns. */
   rawMessage?(connection: Connection, opcode: DataOpcode, bytes: Buffer, start: number, end: number): unknown
   drain?(connection: Connection): unknown
+  pong?(connection: Connection, data: Buffer): unknown
   /** Once, and last: the connection is over. */
   close?(connection: Connection, code: number, reason: string): unknown
   /** A callback failed, or the peer broke the protocol (a Violation). Must not throw. */
@@ -32,6 +34,7 @@ export interface TopicHub<Connection> {
   subscribe(connection: Connection, topic: string): number
   /** Returns how many topics the connection has now. */
   unsubscribe(connection: Connection, topic: string): number
+  isSubscribed(connection: Connection, topic: string): boolean
   /** Bytes of memory that the connection's topics count with. */
   topicBytes(connection: Connection): number
   publish(topic: string, data: Payload, options: PublishOptions, except: Connection | undefined): number
@@ -42,6 +45,14 @@ export interface Gate<Connection> {
   readonly closed: boolean
   /** Calls the connection's `passGate` when it is open. */
   wait(connection: Connection): void
+}
+
+/** How a server answered a client's handshake. */
+export interface HandshakeResponse {
+  /** 101. */
+  readonly status: number
+  /** Their names in lower case. */
+  readonly headers: IncomingHttpHeaders
 }
 
 export interface SendOptions {
@@ -97,6 +108,8 @@ export interface ConnectionSetup<Connection, Data> {
   readonly transport: Duplex
   /** The client's, where it is not what the transport says. */
   readonly remoteAddress?: string | undefined
+  /** The answer to a client's handshake. */
+  readonly response?: HandshakeResponse | undefined
   readonly protocol: string
   /** What was agreed on, as the header said it; empty for nothing. */
   readonly extensions?: string | undefined

@@ -4,6 +4,7 @@
  * would cost an idle connection 40 bytes and up, and all of it looks at the same few fields: who holds back reading, what is
  * queued, whether it is over. The Duplex is a socket of net or tls, a unix socket, or an HTTP/2 stream; server or client is a value.
  */
+import type { AsyncResource } from 'node:async_hooks'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Limits } from '../limits.ts'
@@ -13,34 +14,38 @@ import { Endpoint } from '../protocol/endpoint.ts'
 import { MisuseError } from '../protocol/misuse-error.ts'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
 import { EndpointState } from '../protocol/states.ts'
-import type { Violation } from '../protocol/violation.ts'
+import { Violation } from '../protocol/violation.ts'
+import { captureContext } from './async-context.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { ConnectionExtras } from './connection-extras.ts'
 import type {
   ConnectionSetup,
   ConnectionTerms,
+  HandshakeResponse,
   PublishOptions,
   SendOptions,
   SharedMessage,
 } from './connection-setup.ts'
-import { coarseNow, Deadline } from './deadlines.ts'
+import { coarseNow, Deadline, RESOLUTION } from './deadlines.ts'
 import { forgetContexts, watchContexts } from './idle-contexts.ts'
 import { CALLBACK_COST, clearWith, KeptAccount } from './kept-account.ts'
 import { LARGE_TEXT, LargeText } from './large-text.ts'
 import { memoryOf, toMessage } from './message.ts'
 import { MessageIterator, type Waiting } from './message-iterator.ts'
 import { MessageStreams } from './message-streams.ts'
-import { closedError, isClosedError } from './closed-error.ts'
+import { ConnectionClosedError, isRegularEnd, type CloseInfo } from './connection-closed-error.ts'
 import { HIGH_WATER, Outbox } from './outbox.ts'
+import { OutstandingPings, uniquePayload } from './outstanding-pings.ts'
 import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { GRANULARITY } from './memory-budget.ts'
 import { beginReading, endReading, isTimeUp, isTurnOver, isWorkBefore, waitForTurn, waitToWork } from './read-turns.ts'
-import { isArena, readIntoArena } from './receive-arena.ts'
+import { isArena, isRead, readIntoArena } from '../node-internals/receive-arena.ts'
+import { reportError } from './report.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
 import { isSystemSocket } from './system-socket.ts'
 import { isThenable } from './thenable.ts'
-import { countMessageMemory } from './young-garbage.ts'
+import { countMessageMemory } from '../node-internals/young-garbage.ts'
 
 /** Messages whose callback has not settled, and the bytes of memory that they take. */
 interface PendingMessages {
@@ -74,6 +79,10 @@ const LIMIT_OF: { readonly [Code in Violation['code']]?: keyof Limits } = {
 /** A read of fewer bytes causes too little work to wait for a turn, and may be all that a quiet peer says. */
 const WAITS_FROM = 4 * 1024
 
+/** Milliseconds that a client waits for the server to end TCP, once both close frames are out; then it ends it itself. */
+const END_TIME = 2000
+const NO_BYTES = new Uint8Array(0)
+
 /** Also the sink of its endpoint, the owner of its outbox and deadline, and what its iterator holds back. */
 export class Connection<Data = unknown> {
   /** Whatever `accept` returned as `data`, or what you put here. */
@@ -82,12 +91,16 @@ export class Connection<Data = unknown> {
   readonly protocol: string
   /** The extensions agreed on, as the handshake's header names them; empty for none. */
   readonly extensions: string
+  /** The server's answer to the handshake, cookies and all; undefined on servers. */
+  readonly response: HandshakeResponse | undefined
 
   readonly #transport: Duplex
   /** What it shares with the other connections of its server: one field for all. */
   readonly #terms: ConnectionTerms<Connection<Data>>
   readonly #endpoint: Endpoint
   readonly #outbox: Outbox
+  /** Of the handshake: others cause callbacks too, by shared timers and queues. */
+  readonly #context: AsyncResource = captureContext()
   /** Made when something has to happen in time: an idle connection without a limit has none. */
   #deadline: Deadline | undefined
   /** On the coarse clock. */
@@ -123,6 +136,7 @@ export class Connection<Data = unknown> {
     })
     this.protocol = setup.protocol
     this.extensions = setup.extensions ?? ''
+    this.response = setup.response
     this.data = setup.data
     if (setup.pulled === true) {
       this.#is = IS.pulled
@@ -138,14 +152,19 @@ export class Connection<Data = unknown> {
     return state === EndpointState.open ? 'open' : state === EndpointState.closeSent ? 'closing' : 'closed'
   }
 
-  /** How it ended, once it has. */
-  get closed(): { readonly code: number; readonly reason: string } | undefined {
-    return this.#extras?.closed
+  /** How it ended; undefined before. */
+  get closeInfo(): CloseInfo | undefined {
+    return this.#extras?.closeInfo
   }
 
-  /** @internal Whether it ended with the peer's close frame, and not because either end failed or was cut off. */
-  get wasClean(): boolean {
-    return this.closed !== undefined && this.closed.code !== CloseCode.abnormal && this.#extras?.failed !== true
+  /** Resolves with how it ended, when it has; never rejects. */
+  get closed(): Promise<CloseInfo> {
+    const extras = this.#extra
+    extras.closed ??= new Promise(resolve => {
+      if (this.#endpoint.state === EndpointState.closed && extras.closeInfo !== undefined) resolve(extras.closeInfo)
+      else extras.resolveClosed = resolve
+    })
+    return extras.closed
   }
 
   /** Bytes, framing included, that `send` has accepted and the system has not taken yet. */
@@ -167,6 +186,11 @@ export class Connection<Data = unknown> {
   get remoteAddress(): string | undefined {
     if (this.#remoteAddress !== undefined) return this.#remoteAddress
     return this.#transport instanceof Socket ? this.#transport.remoteAddress : undefined
+  }
+
+  /** @internal The address that it was admitted with; the transport no longer has one when it is gone. */
+  get admittedAddress(): string | undefined {
+    return this.#remoteAddress
   }
 
   /** Milliseconds that the last ping of the heartbeat took to be answered; undefined before the first answer. */
@@ -235,18 +259,40 @@ export class Connection<Data = unknown> {
   }
 
   /**
-   * Sends a ping (RFC 6455, section 5.5.2) of at most 125 bytes. False where the connection is no longer open.
+   * Sends a ping (RFC 6455, section 5.5.2), and measures how long the pong takes.
    *
-   * @throws MisuseError `invalid-argument` for a longer payload or one of another type
+   * @param payload at most 125 bytes; default one of its own, that no other ping has
+   * @returns resolves with the milliseconds until the pong, or the pong of a later ping. Rejects with a
+   *   ConnectionClosedError where the connection is closing, over, or ends first; that may be left alone
+   * @throws MisuseError `invalid-argument` for a longer payload or one of another type, `invalid-state` where 128 pings
+   *   wait for their pongs already
    */
-  ping(payload: Payload = ''): boolean {
+  ping(payload?: Payload): Promise<number> {
+    // A copy: it is compared with what comes back.
+    const bytes = payload === undefined ? uniquePayload() : Buffer.from(checkBytes(payload, 'payload'))
+    const pings = (this.#extra.pings ??= new OutstandingPings())
+    pings.checkRoom()
+    const answered = this.sendPing(bytes) ? pings.add(bytes) : Promise.reject<number>(this.#closedError())
+    // Whoever only wants the ping to be sent need not look at it.
+    answered.catch(ignore)
+    return answered
+  }
+
+  /** @internal Only sends one; false where the connection is no longer open. */
+  sendPing(payload: Uint8Array): boolean {
     const before = this.#outbox.accepted
-    const sent = this.#endpoint.ping(checkBytes(payload, 'payload'))
+    const sent = this.#endpoint.ping(payload)
     if (sent) this.#settle(before, this.#controlLimit)
     return sent
   }
 
-  /** Sends a pong that no ping asked for (section 5.5.3), with the terms of `ping`; pings are answered without it. */
+  /**
+   * Sends a pong that no ping asked for (section 5.5.3); pings are answered without it.
+   *
+   * @param payload at most 125 bytes; default none
+   * @returns false where the connection is no longer open
+   * @throws MisuseError `invalid-argument` for a longer payload or one of another type
+   */
   pong(payload: Payload = ''): boolean {
     const before = this.#outbox.accepted
     const sent = this.#endpoint.pong(checkBytes(payload, 'payload'))
@@ -268,6 +314,7 @@ export class Connection<Data = unknown> {
     const begins = this.readyState === 'open'
     this.#endpoint.close(code, reason)
     if (!begins) return
+    this.#outbox.rejectWaiters(() => new ConnectionClosedError())
     this.#setDeadline(this.#closingTime)
     this.#outbox.queueFlush()
     if (this.#wouldLast(this.#holds)) this.#mute()
@@ -283,16 +330,47 @@ export class Connection<Data = unknown> {
 
   /** @internal Fails the connection (RFC 6455, section 7.1.7): no message is taken any more. */
   fail(code: number, reason: string): void {
-    if (this.closed === undefined) this.#extra.failed = true
+    if (this.closeInfo === undefined) this.#extra.failed = true
     this.#endpoint.fail(code, reason)
+  }
+
+  /** As `fail`, behind the call of a user's in which it is found: no callback is called inside of it. */
+  #failLater(code: number, reason: string): void {
+    process.nextTick(() => {
+      this.fail(code, reason)
+      this.#outbox.queueFlush()
+    })
   }
 
   /** Drops the connection at once, with whatever is still queued. `close` gets 1006 and `reason`. */
   terminate(reason = 'terminated'): void {
-    if (this.#lost === '') this.#lost = reason
+    if (this.#lost === '') {
+      this.#lost = reason
+      this.#extra.closeInfo ??= { code: CloseCode.abnormal, reason, clean: false }
+    }
     // Nothing that has been read already is handed over either.
     this.#endpoint.pause()
     this.#transport.destroy()
+  }
+
+  /** The socket keeps the process alive again, as it does at first. Without effect on streams that are no sockets. */
+  ref(): this {
+    const { ref } = this.#transport as Partial<Socket>
+    ref?.call(this.#transport)
+    return this
+  }
+
+  /** The process may end though the connection is open, or waits for its peer's close frame. As Node's sockets. */
+  unref(): this {
+    const { unref } = this.#transport as Partial<Socket>
+    unref?.call(this.#transport)
+    return this
+  }
+
+  /** `await using`: closes with 1000, and waits for the end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close(CloseCode.normal)
+    await this.closed
   }
 
   /** No message is handed over after the one at hand until `resume`, and the peer is slowed down. */
@@ -305,11 +383,12 @@ export class Connection<Data = unknown> {
   }
 
   /**
-   * Resolves once the system takes more; rejects with an Error of code
-   * `connection-closed` if the connection ends first.
+   * Resolves once the system takes more.
+   *
+   * @throws ConnectionClosedError (rejects) where the connection is closing or over, or begins to close first
    */
   drained(): Promise<void> {
-    return this.readyState === 'closed' ? Promise.reject(closedError()) : this.#outbox.drained()
+    return this.readyState === 'open' ? this.#outbox.drained() : Promise.reject(this.#closedError())
   }
 
   /**
@@ -323,12 +402,14 @@ export class Connection<Data = unknown> {
     const { hub, limits, diagnostics } = this.#terms
     if (hub === undefined || this.readyState !== 'open') return
     const count = hub.subscribe(this, topic)
+    if (count > limits.topics) {
+      hub.unsubscribe(this, topic)
+      diagnostics?.limitReached('topics', this)
+      this.#failLater(CloseCode.policyViolation, 'more topics than the limit')
+      return
+    }
     this.#extra.topicBytes = hub.topicBytes(this)
     this.#noteHeld()
-    if (count <= limits.topics) return
-    diagnostics?.limitReached('topics', this)
-    this.fail(CloseCode.policyViolation, 'more topics than the limit')
-    this.#outbox.queueFlush()
   }
 
   unsubscribe(topic: string): void {
@@ -338,6 +419,11 @@ export class Connection<Data = unknown> {
     this.#extra.topicBytes = hub.topicBytes(this)
   }
 
+  /** Whether it takes part in the topic. */
+  isSubscribed(topic: string): boolean {
+    return this.#terms.hub?.isSubscribed(this, topic) ?? false
+  }
+
   /** Sends to everybody who takes part in the topic, but not to this connection. Returns to how many of this process. */
   publish(topic: string, data: Payload, options: PublishOptions = {}): number {
     return this.#terms.hub?.publish(topic, data, options, this) ?? 0
@@ -345,8 +431,11 @@ export class Connection<Data = unknown> {
 
   /**
    * The messages from here on, in place of the `message` callback. While none is asked for, the peer is slowed down.
-   * Ends when the connection does, whichever way; `closed` tells how. Where a client has no `message` callback, messages
-   * wait for the first loop, and between one that was left and the next.
+   * Where there is no `message` callback, messages wait for the first loop, and between one that was left and the next.
+   *
+   * Ends with the connection where the closing handshake was complete, with 1000, 1001, 1005 or 3000 to 4999.
+   *
+   * @throws ConnectionClosedError (rejects) where the connection ended in any other way
    */
   [Symbol.asyncIterator](): MessageIterator {
     const known = this.#iterator
@@ -354,7 +443,7 @@ export class Connection<Data = unknown> {
     if (known !== undefined) throw new MisuseError('invalid-state', 'the messages are being read as streams: leave that loop first')
     const iterator = new MessageIterator(this)
     this.#iterator = iterator
-    if (this.closed !== undefined) iterator.end()
+    this.#endLoop(iterator)
     return iterator
   }
 
@@ -378,7 +467,7 @@ export class Connection<Data = unknown> {
     const streams = new MessageStreams(this, waiting)
     this.#iterator = streams
     this.#endpoint.streaming = true
-    if (this.closed !== undefined) streams.end()
+    this.#endLoop(streams)
     return streams
   }
 
@@ -400,7 +489,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   beginParts(): Promise<void> {
-    if (this.readyState !== 'open') return Promise.reject(closedError())
+    if (this.readyState !== 'open') return Promise.reject(this.#closedError())
     return new Promise((resolve, reject) => {
       const ended = this.#whenEnded(reject)
       this.#endpoint.whenSent(0, () => {
@@ -423,8 +512,8 @@ export class Connection<Data = unknown> {
   /** Calls `reject` when the connection is over, unless it is deleted from the set before. */
   #whenEnded(reject: (error: Error) => void): Set<(error: Error) => void> {
     const endListeners = (this.#extra.endListeners ??= new Set())
-    if (this.closed === undefined) endListeners.add(reject)
-    else reject(closedError())
+    if (this.closeInfo === undefined) endListeners.add(reject)
+    else reject(this.#closedError())
     return endListeners
   }
 
@@ -432,7 +521,7 @@ export class Connection<Data = unknown> {
   sendPart(opcode: Opcode, data: Uint8Array, last: boolean): boolean {
     const before = this.#outbox.accepted
     const taken = this.#transport.writableLength === 0
-    if (this.#lost !== '' || !this.#endpoint.sendPart(opcode, data, last)) throw closedError()
+    if (this.#lost !== '' || !this.#endpoint.sendPart(opcode, data, last)) throw this.#closedError()
     if (taken || last) this.#closeLater()
     if (last && this.#terms.diagnostics !== undefined) this.#terms.diagnostics.messagesSent++
     this.#settle(before, this.#controlLimit)
@@ -492,6 +581,8 @@ export class Connection<Data = unknown> {
         if (result !== undefined) this.#followMessage(result, memoryOf(message, ascii))
       }
     } catch (error) {
+      // Of the message, not of a callback.
+      if (error instanceof Violation) throw error
       this.#callbackFailed(error)
     }
     if (this.#terms.gate?.closed === true) this.#waitAtGate()
@@ -598,7 +689,10 @@ export class Connection<Data = unknown> {
   onPong(bytes: Buffer, start: number, end: number): void {
     const time = this.#terms.heartbeat?.roundTrip(bytes, start, end)
     if (time !== undefined) this.#count.roundTripTime = time
+    this.#extras?.pings?.answered(bytes, start, end)
     this.#countControlFrame()
+    const { pong } = this.#terms.handlers
+    if (pong !== undefined) this.#guard(pong, Buffer.from(bytes.subarray(start, end)))
   }
 
   get #extra(): ConnectionExtras {
@@ -606,13 +700,24 @@ export class Connection<Data = unknown> {
     return this.#extras
   }
 
+  /** Milliseconds, from the last time that the peer took something. */
   get #closingTime(): number {
-    return this.#extras?.closingTime ?? this.#terms.limits.closingTime
+    const time = this.#extras?.closingTime ?? this.#terms.limits.closingTime
+    return this.#awaitsEnd ? Math.min(time, END_TIME) : time
   }
 
-  /** When its lifetime is over, on the coarse clock. */
+  /** When its lifetime is over, on the coarse clock: that may be behind by a turn, and nothing ends early. */
   get #endsAt(): number {
-    return (this.#extras?.startedAt ?? 0) + this.#terms.limits.lifetime
+    return (this.#extras?.startedAt ?? 0) + RESOLUTION + this.#terms.limits.lifetime
+  }
+
+  get #idleAt(): number {
+    return this.#activeAt + RESOLUTION + this.idleTime
+  }
+
+  /** Whether a client has had the server's close frame, and waits for the end of TCP. */
+  get #awaitsEnd(): boolean {
+    return this.#terms.role === 'client' && this.closeInfo !== undefined && this.#outbox.queued === 0
   }
 
   get #count(): ConnectionCounts {
@@ -643,53 +748,66 @@ export class Connection<Data = unknown> {
    * system answers the ping with a reset, the next write fails, and the input is dropped.
    */
   #pingWhereHeld(pingAt: number, queued: number): void {
-    if ((this.#holds & PASSING_HOLDS) === 0) {
+    if (this.#holds === 0) {
       // Between two reads it is not held back either.
       if (this.#counts !== undefined && this.#silence > 1) this.#counts.heldTurns = 0
       return
     }
     const turns = ++this.#count.heldTurns
     const due = turns < pingAt ? turns > 1 && (turns & (turns - 1)) === 0 : turns % pingAt === 0
-    if (due && queued === 0) this.ping()
+    if (due && queued === 0) this.sendPing(NO_BYTES)
   }
 
   /** @internal */
   beat(payload: Buffer): void {
-    this.ping(payload)
+    this.sendPing(payload)
   }
 
   /** @internal */
-  onClose(code: number, reason: string, violation: Violation | undefined): void {
+  onClose(code: number, reason: string, cause: unknown): void {
+    this.#context.runInAsyncScope(this.#over, this, code, reason, cause)
+  }
+
+  #over(code: number, reason: string, cause: unknown): void {
     // The endpoint knows only that its transport is gone; why is known here.
     const why = code === CloseCode.abnormal ? this.#lost : reason
-    this.#extra.closed = { code, reason: why }
-    this.#extra.decoding = undefined
-    if (violation !== undefined) this.#extra.failed = true
+    const extras = this.#extra
+    if (cause !== undefined) extras.failed = true
+    extras.closeInfo = { code, reason: why, clean: code !== CloseCode.abnormal && !extras.failed }
+    extras.decoding = undefined
     this.#terms.heartbeat?.delete(this)
     forgetContexts(this)
-    this.#iterator?.end()
-    for (const reject of this.#extra.endListeners ?? []) reject(closedError())
-    const limit = violation && LIMIT_OF[violation.code]
+    if (this.#iterator !== undefined) this.#endLoop(this.#iterator)
+    for (const reject of extras.endListeners ?? []) reject(this.#closedError())
+    extras.pings?.end(this.#closedError())
+    extras.resolveClosed?.(extras.closeInfo)
+    const limit = cause instanceof Violation ? LIMIT_OF[cause.code] : undefined
     if (limit !== undefined) this.#terms.diagnostics?.limitReached(limit, this)
     this.#terms.diagnostics?.connectionClosed(this, code, why)
-    if (violation !== undefined) this.#failed(violation)
+    if (cause !== undefined) this.#failed(cause)
     // Before its end is told, a server takes it out of its topics.
     this.#extra.topicBytes = 0
+    extras.told = true
     this.#guard(this.#terms.handlers.close, code, why)
-    this.#outbox.end()
+    this.#outbox.end(() => this.#closedError())
     if (!this.#transport.destroyed) this.#endTransport()
   }
 
   /** @internal */
   onDeadline(): void {
+    this.#context.runInAsyncScope(this.#timeUp, this)
+  }
+
+  #timeUp(): void {
     if (this.#endpoint.state !== EndpointState.open) {
-      this.#terms.diagnostics?.limitReached('closingTime', this)
+      // A server that leaves the end to its client is no fault of anybody (RFC 6455, section 7.1.1).
+      if (!this.#awaitsEnd) this.#terms.diagnostics?.limitReached('closingTime', this)
       this.terminate('close-timeout')
       return
     }
     const now = coarseNow()
     const endsAt = this.#endsAt
-    const idleAt = this.#activeAt + this.idleTime
+    const idleAt = this.#idleAt
     if (now >= endsAt) {
       this.#terms.diagnostics?.limitReached('lifetime', this)
       this.close(CloseCode.goingAway, 'lifetime')
@@ -697,18 +815,23 @@ export class Connection<Data = unknown> {
       this.#terms.diagnostics?.limitReached('idleTime', this)
       this.fail(CloseCode.goingAway, 'idle')
     } else {
-      this.#setDeadline(Math.min(endsAt, idleAt) - now)
+      this.#setDeadlineAt(Math.min(endsAt, idleAt))
     }
   }
 
-  /** @internal Calls a callback of the user's; what it throws, or its promise rejects with, is dealt with. */
+  /**
+   * @internal Calls a callback of the user's, in the connection's async context; what it throws, or its promise rejects
+   * with, is dealt with.
+   */
   runCallback(callback: () => unknown): void {
-    try {
-      const result = callback()
-      if (result !== undefined) this.#follow(result)
-    } catch (error) {
-      this.#callbackFailed(error)
-    }
+    this.#context.runInAsyncScope(() => {
+      try {
+        const result = callback()
+        if (result !== undefined) this.#follow(result)
+      } catch (error) {
+        this.#callbackFailed(error)
+      }
+    })
   }
 
   /** @internal When bytes came or went last, on the coarse clock. */
@@ -737,6 +860,16 @@ export class Connection<Data = unknown> {
     this.#noteHeld()
   }
 
+  #closedError(): ConnectionClosedError {
+    return new ConnectionClosedError(this.closeInfo)
+  }
+
+  /** Ends a loop where the connection has ended, as that has. */
+  #endLoop(loop: MessageIterator | MessageStreams): void {
+    const info = this.closeInfo
+    if (info !== undefined) loop.end(isRegularEnd(info) ? undefined : this.#closedError())
+  }
+
   /** @internal */
   left(): void {
     if (this.readyState === 'closing' && this.#wouldLast(this.#holds)) this.#mute()
@@ -757,7 +890,7 @@ export class Connection<Data = unknown> {
     const iterator = new MessageIterator(this, true)
     this.#iterator = iterator
     for (const { message, size } of messages) iterator.push(message, size)
-    if (this.closed !== undefined) iterator.end()
+    this.#endLoop(iterator)
     void iterator.return()
   }
 
@@ -830,7 +963,7 @@ export class Connection<Data = unknown> {
   /** @internal As `stopReading`, and it is not enough. Behind what is queued no close frame would get through in time. */
   dropHeld(): void {
     this.#held = -1
-    if (this.readyState === 'open' && this.#outbox.queued === 0) this.fail(CloseCode.tryAgainLater, 'memory')
+    if (this.readyState === 'open' && this.#outbox.queued === 0) this.#failLater(CloseCode.tryAgainLater, 'memory')
     else this.terminate('memory')
   }
 
@@ -845,6 +978,15 @@ export class Connection<Data = unknown> {
     this.#release(HOLD.gate)
   }
 
+  /** @internal A peer that takes what is queued for it is there: it is not cut, but for a time that all have to end in. */
+  onProgress(): void {
+    this.#silence = 0
+    const fixed = this.#extras?.closingTime !== undefined
+    if (this.#endpoint.state !== EndpointState.open && !fixed && this.#deadline !== undefined && this.#deadline.due !== 0) {
+      this.#setDeadline(this.#closingTime)
+    }
+  }
+
   /** @internal */
   onUnblocked(): void {
     this.#activeAt = coarseNow()
@@ -853,7 +995,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onDrain(): void {
-    this.#guard(this.#terms.handlers.drain)
+    if (this.readyState === 'open') this.#guard(this.#terms.handlers.drain)
   }
 
   #startReading(early: Buffer | undefined): void {
@@ -869,9 +1011,10 @@ export class Connection<Data = unknown> {
 
   /** Reads without allocating from here on, where that is possible; else through `data` events. */
   #enterArena(): void {
-    const answer = readIntoArena(this.#transport, Connection.#onArena)
+    const transport = this.#transport
+    const answer = isSystemSocket(transport) ? readIntoArena(transport, Connection.#onArena) : 'no'
     this.#is = answer === 'later' ? this.#is | IS.awaitingArena : this.#is & ~IS.awaitingArena
-    if (answer === 'yes') this.#transport.off('data', Connection.#onData)
+    if (answer === 'yes') transport.off('data', Connection.#onData)
   }
 
   /** The peer ended its side; without a closing handshake nothing more can come of it. */
@@ -887,8 +1030,7 @@ export class Connection<Data = unknown> {
     if (isSystemSocket(transport) && this.#outbox.queued === 0) transport.destroy()
     this.#endpoint.transportEnded()
     if (transport.destroyed) return
-    this.#outbox.flush()
-    transport.end()
+    this.#outbox.endTransport()
   }
 
   #gone(): void {
@@ -1077,13 +1219,18 @@ export class Connection<Data = unknown> {
 
   #callbackFailed(error: unknown): void {
     // A callback that waited for `drained()` when its connection ended has not failed.
-    if (isClosedError(error) && this.readyState === 'closed') return
+    if (error instanceof ConnectionClosedError && this.readyState !== 'open') return
     this.#failed(error)
     this.fail(CloseCode.internalError, '')
     this.#outbox.queueFlush()
   }
 
   #failed(error: unknown): void {
+    if (this.#extras?.told === true) {
+      // Nothing is told of a connection behind its `close`: not that this threw, nor that a promise rejected late.
+      reportError(error, undefined)
+      return
+    }
     this.#terms.diagnostics?.failed(error, this)
     this.#terms.handlers.failed(this, error)
   }
@@ -1136,6 +1283,10 @@ export class Connection<Data = unknown> {
   /** Reads on after a pause: first what was read before it. */
   #goOn(): void {
     if (this.#holds !== 0 || this.#transport.destroyed) return
+    this.#context.runInAsyncScope(this.#readOn, this)
+  }
+
+  #readOn(): void {
     beginReading()
     this.#is |= IS.reading
     this.#outbox.cork()
@@ -1148,10 +1299,22 @@ export class Connection<Data = unknown> {
     else this.#transport.resume()
   }
 
+  /** @internal Something was thrown that nobody expects, such as an error of the transport's `write`. It ends this connection, and no more. */
+  broken(error: unknown): void {
+    this.#failed(error)
+    this.terminate('internal-error')
+  }
+
   /** @param delay milliseconds; Infinity takes the deadline back */
   #setDeadline(delay: number): void {
     if (delay !== Infinity) this.#deadline ??= new Deadline(this)
     this.#deadline?.set(delay)
+  }
+
+  /** @param time on the coarse clock */
+  #setDeadlineAt(time: number): void {
+    if (time !== Infinity) this.#deadline ??= new Deadline(this)
+    this.#deadline?.setFromTurn(time - coarseNow())
   }
 
   /**
@@ -1165,8 +1328,7 @@ export class Connection<Data = unknown> {
 
   #watchIdle(): void {
     this.#activeAt = coarseNow()
-    const lifeLeft = this.#endsAt - this.#activeAt
-    this.#setDeadline(Math.min(this.idleTime, Math.max(0, lifeLeft)))
+    this.#setDeadlineAt(Math.min(this.#idleAt, this.#endsAt))
   }
 
   /**
@@ -1175,9 +1337,9 @@ export class Connection<Data = unknown> {
    * resets it, and the peer might lose our close frame.
    */
   #endTransport(): void {
+    if (this.#terms.role === 'server' || (this.#is & IS.ended) !== 0) this.#outbox.endTransport()
+    else this.#outbox.flush()
     this.#setDeadline(this.#closingTime)
-    this.#outbox.flushLast()
-    if (this.#terms.role === 'server' || (this.#is & IS.ended) !== 0) this.#transport.end()
     this.#holds = 0
     this.#unwatch()
     this.#transport.resume()
@@ -1193,7 +1355,9 @@ export class Connection<Data = unknown> {
   }
 
   static #onArena(this: Socket, length: number, arena: Buffer): boolean {
-    ;(this as Duplex as Attached)[connectionOf].#receive(arena, length)
+    const connection = (this as Duplex as Attached)[connectionOf]
+    if (isRead(arena, length)) connection.#receive(arena, length)
+    else connection.broken(new Error('this build of Node does not read as it should: KORE_WS_PORTABLE=1 does without'))
     return true
   }
 
@@ -1224,3 +1388,5 @@ export class Connection<Data = unknown> {
     else connection.#goOn()
   }
 }
+
+function ignore(): void {}

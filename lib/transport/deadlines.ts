@@ -1,6 +1,9 @@
 /** All deadlines of a thread on one timer: a wheel of slots, each a linked list, so that a deadline costs no timer. */
 
-/** How often the wheel turns, in milliseconds: deadlines are kept to within this. */
+import { makeShared } from './async-context.ts'
+import { callOne } from './each.ts'
+
+/** How often the wheel turns, in milliseconds: a deadline never comes early, and at most so much late. */
 export const RESOLUTION = 100
 const SLOTS = 512
 /** A turn so many milliseconds after the one before is late: sockets are read before anything expires. */
@@ -27,7 +30,20 @@ export class Deadline {
     this.clear()
     if (delay === Infinity) return
     start()
-    this.due = currentTick() + Math.max(1, Math.ceil(delay / RESOLUTION))
+    this.#insert(ticksAtStart + Math.ceil((performance.now() - startedAt + delay) / RESOLUTION))
+  }
+
+  /** As `set`, but the delay counts from the wheel's last turn: for what happens at each turn, or goes by `coarseNow`. */
+  setFromTurn(delay: number): void {
+    this.clear()
+    if (delay === Infinity) return
+    start()
+    this.#insert(turnedTo + Math.ceil(delay / RESOLUTION))
+  }
+
+  #insert(due: number): void {
+    // What is due at once comes at the next turn, also where the wheel is just being turned.
+    this.due = Math.max(due, currentTick() + 1)
     const slot = this.due % SLOTS
     const first = slots[slot]
     this.next = first
@@ -49,7 +65,7 @@ export class Deadline {
   /** @internal */
   expire(): void {
     this.clear()
-    this.#owner.onDeadline()
+    callOne(this.#owner, tell)
   }
 }
 
@@ -79,7 +95,7 @@ function start(): void {
   if (timer !== undefined) return
   startedAt = turnedAt = performance.now()
   ticksAtStart = tick
-  timer = setInterval(turn, RESOLUTION)
+  timer = makeShared(() => setInterval(turn, RESOLUTION))
   timer.unref()
 }
 
@@ -122,4 +138,8 @@ function expireSlot(now: number): void {
   for (const entry of due) {
     if (entry.due !== 0 && entry.due <= now) entry.expire()
   }
+}
+
+function tell(owner: { onDeadline(): void }): void {
+  owner.onDeadline()
 }

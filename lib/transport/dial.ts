@@ -34,7 +34,11 @@ export function dial<Result>(dialling: Dialling<Result>): Promise<Result | Plain
   const { target, means, attempt } = dialling
   const { agent, proxy, tls } = means
   if (agent !== undefined) return handshake(dialling, undefined)
-  if (proxy === undefined) return handshake(dialling, openSocket(target, tls, means.socketPath))
+  if (proxy === undefined) {
+    const socket = openSocket(target, tls, means.socketPath)
+    attempt.hold.carry(socket)
+    return handshake(dialling, socket)
+  }
   return throughProxy(proxy, target, attempt, tunnel =>
     handshake(dialling, target.secure ? secureSocket(tunnel, target.host, tls) : tunnel)
   )

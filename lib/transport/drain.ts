@@ -1,6 +1,7 @@
 /** The end of many connections at once: closing handshakes for all (RFC 6455, section 7.1.2), and how each of them went. */
 import { CloseCode } from '../protocol/close-code.ts'
 import { Deadline } from './deadlines.ts'
+import { callEach } from './each.ts'
 
 /** How it went with those that were there. */
 export interface CloseCounts {
@@ -14,6 +15,7 @@ export interface CloseCounts {
 
 /** A connection, as its end sees it. */
 interface Draining {
+  close(code: number): void
   closeWithin(time: number, code: number): void
   terminate(reason: string): void
 }
@@ -37,10 +39,13 @@ export class Drain<Connection extends Draining> {
     })
   }
 
-  /** @param time milliseconds for all of it; what is left then is dropped */
-  start(time: number, code: number): this {
-    for (const connection of this.#left) connection.closeWithin(time, code)
-    this.#deadline.set(time)
+  /** @param time milliseconds for all of it; what is left then is dropped. Undefined: each has its own time */
+  start(time: number | undefined, code: number): this {
+    callEach(this.#left, connection => {
+      if (time === undefined) connection.close(code)
+      else connection.closeWithin(time, code)
+    })
+    this.#deadline.set(time ?? Infinity)
     this.#check()
     return this
   }
@@ -68,7 +73,7 @@ export class Drain<Connection extends Draining> {
   }
 
   #drop(): void {
-    for (const connection of this.#left) connection.terminate('close-timeout')
+    callEach(this.#left, connection => connection.terminate('close-timeout'))
   }
 
   #check(): void {

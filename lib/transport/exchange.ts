@@ -66,6 +66,7 @@ export function exchange<Result>(given: Exchange<Result>): Promise<Result | Plai
     }
     socket?.on('error', fail)
     socket?.on('close', onClose)
+    request.on('socket', socket => attempt.hold.carry(socket))
     request.on('error', fail)
     request.on('upgrade', onSwitch)
     request.on('connect', onSwitch)

@@ -1,5 +1,7 @@
 /** What was sent outside a read leaves at the end of the tick: one call for all connections (design: one write a read). */
 
+import { callEach } from './each.ts'
+
 export interface Flushable {
   flush(): void
 }
@@ -19,5 +21,9 @@ function flushBehindReactions(): void {
 function flushAll(): void {
   const now = waiting
   waiting = []
-  for (const item of now) item.flush()
+  callEach(now, flush)
+}
+
+function flush(item: Flushable): void {
+  item.flush()
 }

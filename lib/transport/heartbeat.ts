@@ -2,6 +2,7 @@
 import { checkAmount } from '../protocol/amount.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { Deadline, RESOLUTION } from './deadlines.ts'
+import { callEach } from './each.ts'
 
 export interface HeartbeatOptions {
   /**
@@ -29,7 +30,7 @@ export type HeartbeatOption = false | HeartbeatOptions
 export interface Beating {
   /**
    * Called at each turn: how many turns nothing has come of the peer, this one included; 0 while it is not read. Where it
-   * is not read for reasons that pass, it pings by itself: after 2, 4, 8 turns and so on, then every `pingAt`.
+   * is not read, whatever the reason, it pings by itself: after 2, 4, 8 turns and so on, then every `pingAt`.
    */
   countSilence(pingAt: number): number
   beat(payload: Buffer): void
@@ -88,16 +89,16 @@ export class Heartbeat {
 
   /** A turn that comes late is one turn all the same: nobody could be heard while the thread was held up. */
   #turn(): void {
-    this.#deadline.set(this.#turnTime)
+    this.#deadline.setFromTurn(this.#turnTime)
     this.#turns++
     this.#sentAt[this.#turns % REMEMBERED] = performance.now()
     const payload = Buffer.alloc(PAYLOAD_SIZE)
     payload.writeUInt32BE(this.#turns)
-    for (const connection of this.#connections) {
+    callEach(this.#connections, connection => {
       const silence = connection.countSilence(this.#pingAt)
       if (silence === this.#pingAt) connection.beat(payload)
       else if (silence >= this.#dropAt) connection.terminate('heartbeat-timeout')
-    }
+    })
   }
 }
 

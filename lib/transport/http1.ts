@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { REFUSALS, type Refusal } from '../handshake/refusal.ts'
 import { isTooLarge } from '../handshake/request.ts'
 import { formatRefusal } from '../handshake/response.ts'
+import { dropEndListener } from '../node-internals/net-end-listener.ts'
 import { Deadline } from './deadlines.ts'
 import type { Holder, MemoryBudget } from './memory-budget.ts'
 
@@ -16,16 +17,12 @@ const MIN_EARLY = 256
 const READ_SIZE = 64 * 1024
 const EMPTY = Buffer.alloc(0)
 
-/** What each net.Socket listens to itself with: it minds only those that may not be half open. */
-const NET_END_LISTENERS = new Socket().listeners('end') as (() => void)[]
-
 /** Frees the socket of what HTTP has set up on it. */
 export function takeOver(socket: Duplex): void {
   if (!(socket instanceof Socket)) return
   socket.setTimeout(0)
   socket.setNoDelay(true)
-  // Together with the one that comes they would be a list, which costs each idle connection 64 bytes.
-  if (socket.allowHalfOpen) for (const listener of NET_END_LISTENERS) socket.off('end', listener)
+  dropEndListener(socket)
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Compression's memory of connections that have gone quiet is given up (RFC 7692, section 7.1.1): one sweep for all. */
 import { coarseNow, Deadline } from './deadlines.ts'
+import { callEach } from './each.ts'
 
 /** How long a connection keeps its contexts without traffic, in milliseconds. */
 export const KEPT_FOR = 30_000
@@ -30,10 +31,10 @@ export function forgetContexts(owner: ContextOwner): void {
 }
 
 function sweep(): void {
-  deadline.set(SWEPT_EVERY)
+  deadline.setFromTurn(SWEPT_EVERY)
   const until = coarseNow() - KEPT_FOR
-  for (const owner of owners) {
+  callEach(owners, owner => {
     if (owner.activeAt <= until && owner.activeAt > sweptUntil) owner.releaseContexts()
-  }
+  })
   sweptUntil = until
 }

@@ -3,6 +3,7 @@
  * of one piece takes new memory from the system, and most of its time is the first touch of that memory's pages.
  */
 import buffer from 'node:buffer'
+import { Violation } from '../protocol/violation.ts'
 
 /** Bytes of UTF-8 for one piece: below 128 KiB of UTF-16, the limit of V8's ordinary pages ... */
 const PIECE = 48 * 1024
@@ -47,17 +48,29 @@ export class LargeText {
     return 2 * this.text.length
   }
 
-  /** Decodes the next piece. @returns its bytes */
+  /**
+   * Decodes the next piece.
+   *
+   * @returns its bytes
+   * @throws Violation `message-too-big` where V8 has no strings of that length
+   */
   decodePiece(): number {
     const start = this.#at
     const size = this.#end - start > HUGE_PIECE ? HUGE_PIECE : PIECE
     this.#at = canTranscode ? characterEnd(this.bytes, start + size, this.#end) : this.#end
-    this.text += canTranscode ? decoded(this.bytes, start, this.#at) : this.bytes.toString('utf8', start, this.#at)
+    const piece = decoded(this.bytes, start, this.#at)
+    checkLength(this.text.length + piece.length)
+    this.text += piece
     return this.#at - start
   }
 }
 
-/** The string of `bytes[start, end)`, valid UTF-8, at once. */
+/** @throws Violation `message-too-big` for more UTF-16 code units than V8 has strings of */
+export function checkLength(length: number): void {
+  if (length > buffer.constants.MAX_STRING_LENGTH) throw new Violation('message-too-big')
+}
+
+/** The string of `bytes[start, end)`, valid UTF-8, at once. @throws Violation as `decodePiece` */
 export function decodeLargeText(bytes: Buffer, start: number, end: number): string {
   const text = new LargeText(bytes, start, end)
   while (!text.isWhole) text.decodePiece()
@@ -67,7 +80,18 @@ export function decodeLargeText(bytes: Buffer, start: number, end: number): stri
 function decoded(bytes: Buffer, start: number, end: number): string {
   const piece = bytes.subarray(start, end)
   // Latin-1 takes half of the memory.
+  if (!canTranscode) return asString(() => piece.toString())
   return buffer.isAscii(piece) ? piece.toString('latin1') : buffer.transcode(piece, 'utf8', 'utf16le').toString('utf16le')
+}
+
+/** What `decode` makes of bytes. @throws Violation `message-too-big` where V8 has no strings of that length */
+export function asString(decode: () => string): string {
+  try {
+    return decode()
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') === 'ERR_STRING_TOO_LONG') throw new Violation('message-too-big')
+    throw error
+  }
 }
 
 /** The last boundary between two characters up to `index`. */

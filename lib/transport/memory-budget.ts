@@ -1,8 +1,9 @@
 /** One budget for all that a server's connections hold: near it the largest are not read, over it they are dropped. */
 import type { Diagnostics } from '../diagnostics.ts'
 import { Deadline } from './deadlines.ts'
+import { callEach, callOne } from './each.ts'
 
-/** A connection or a handshake, as the budget sees it. None of the calls may throw. */
+/** A connection or a handshake, as the budget sees it. */
 export interface Holder {
   /** The connection that it is, for those who are told of limits; null for handshakes. */
   readonly connection: object | null
@@ -166,7 +167,7 @@ export class MemoryBudget {
     const stopped = this.#stopped.delete(holder) > 0
     if (!stopped) this.#reading.delete(holder)
     if (now > 0) (stopped ? this.#stopped : this.#reading).add(holder, now)
-    else if (stopped) holder.resumeReading()
+    else if (stopped) callOne(holder, resumeReading)
     if (now > before) this.#grown()
     else this.#shrunk()
   }
@@ -230,19 +231,19 @@ export class MemoryBudget {
       while (this.#stopped.count > 0) {
         const [holder, bytes] = this.#stopped.takeLargest()
         this.#reading.add(holder, bytes)
-        holder.resumeReading()
+        callOne(holder, resumeReading)
       }
     }
     if (this.#stopped.count === 0) this.#deadline.clear()
   }
 
   #lookAtWatched(): void {
-    for (const holder of this.#watched) holder.recount()
-    if (this.#watched.size > 0) this.#look.set(LOOK)
+    callEach(this.#watched, recount)
+    if (this.#watched.size > 0) this.#look.setFromTurn(LOOK)
   }
 
   #recount(): void {
-    for (const holder of [...this.#reading.holders, ...this.#stopped.holders]) holder.recount()
+    callEach([...this.#reading.holders, ...this.#stopped.holders], recount)
     this.#recountAt = this.#held + RECOUNT * this.limit
   }
 
@@ -252,7 +253,7 @@ export class MemoryBudget {
     while (this.#reading.bytes > OTHERS * this.#room && this.#held > HIGH * this.#room) {
       const [holder, bytes] = this.#reading.takeLargest()
       this.#stopped.add(holder, bytes)
-      holder.stopReading()
+      callOne(holder, stopReading)
     }
   }
 
@@ -261,7 +262,23 @@ export class MemoryBudget {
     while (isTooMuch()) {
       const [holder] = (this.#stopped.rank >= this.#reading.rank ? this.#stopped : this.#reading).takeLargest()
       this.#diagnostics?.limitReached('memory', holder.connection)
-      holder.dropHeld()
+      callOne(holder, dropHeld)
     }
   }
+}
+
+function recount(holder: Holder): void {
+  holder.recount()
+}
+
+function stopReading(holder: Holder): void {
+  holder.stopReading()
+}
+
+function resumeReading(holder: Holder): void {
+  holder.resumeReading()
+}
+
+function dropHeld(holder: Holder): void {
+  holder.dropHeld()
 }

@@ -30,8 +30,10 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
   #size = 0
   /** Bytes of memory of the message that was taken last: the loop has it until it asks for the next. */
   #taken = 0
-  #takers: ((result: IteratorResult<Message, undefined>) => void)[] = []
+  #takers: { resolve(result: IteratorResult<Message, undefined>): void; reject(error: Error): void }[] = []
   #ended = false
+  /** What the loop is to throw when all that waited has been taken. */
+  #error: Error | undefined
   #looping = false
 
   /** @param lasting whether a loop that is left may be followed by another, for which messages wait meanwhile */
@@ -59,7 +61,7 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     const taker = this.#takers.shift()
     if (taker !== undefined) {
       this.#taken = size
-      taker({ done: false, value: message })
+      taker.resolve({ done: false, value: message })
       return
     }
     this.#waiting.push({ message, size })
@@ -84,8 +86,9 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
     return waiting
   }
 
-  /** No more messages will come; those that wait are still handed over. */
-  end(): void {
+  /** No more messages will come; those that wait are still handed over, then the loop ends or throws, once. */
+  end(error?: Error): void {
+    if (!this.#ended) this.#error = error
     this.#ended = true
     this.#sendAway()
   }
@@ -102,8 +105,9 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
       return Promise.resolve({ done: false, value: next.message })
     }
     if (before > 0) this.#source.resized()
+    if (this.#error !== undefined) return Promise.reject(this.#takeError())
     if (this.#ended) return Promise.resolve({ done: true, value: undefined })
-    return new Promise(resolve => this.#takers.push(resolve))
+    return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }))
   }
 
   /**
@@ -127,7 +131,16 @@ export class MessageIterator implements AsyncIterableIterator<Message> {
   }
 
   #sendAway(): void {
-    for (const taker of this.#takers) taker({ done: true, value: undefined })
-    this.#takers = []
+    for (const taker of this.#takers.splice(0)) {
+      if (this.#error === undefined) taker.resolve({ done: true, value: undefined })
+      else taker.reject(this.#takeError())
+    }
+  }
+
+  /** An iterator that has thrown is done. */
+  #takeError(): Error {
+    const error = this.#error as Error
+    this.#error = undefined
+    return error
   }
 }

@@ -1,10 +1,11 @@
 /** Messages that are read while they come: each an async iterable of its pieces, with no more kept than one read. */
 import { StringDecoder } from 'node:string_decoder'
 import { Opcode, type DataOpcode } from '../protocol/opcode.ts'
+import { asString } from './large-text.ts'
 import { memoryOf, type Message } from './message.ts'
 import type { MessageSource, Waiting } from './message-iterator.ts'
-import { closedError } from './closed-error.ts'
-import { countMessageMemory } from './young-garbage.ts'
+import { ConnectionClosedError } from './connection-closed-error.ts'
+import { countMessageMemory } from '../node-internals/young-garbage.ts'
 
 type Taker<Value> = {
   resolve(result: IteratorResult<Value, undefined>): void
@@ -22,6 +23,8 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   #takenSize = 0
   #takers: Taker<Message>[] = []
   #state: 'coming' | 'complete' | 'cut' | 'unwanted' = 'coming'
+  /** Why it is cut. */
+  #error: Error | undefined
 
   /** @internal */
   constructor(opcode: DataOpcode, source: MessageSource) {
@@ -34,7 +37,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   static of(message: Message, source: MessageSource): MessageStream {
     const stream = new MessageStream(typeof message === 'string' ? Opcode.text : Opcode.binary, source)
     if (message.length > 0) stream.#pieces.push(message)
-    stream.end(true)
+    stream.end()
     return stream
   }
 
@@ -47,13 +50,13 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     return this.#pieces.reduce((sum, piece) => sum + memoryOf(piece, false), this.#takenSize)
   }
 
-  /** The next piece. Rejects with an Error of code `connection-closed` where the message will not be complete. */
+  /** The next piece. Rejects with a ConnectionClosedError where the message will not be complete. */
   next(): Promise<IteratorResult<Message, undefined>> {
     const piece = this.#pieces.shift()
     this.#takenSize = piece === undefined ? 0 : memoryOf(piece, false)
     this.#source.resized()
     if (piece !== undefined) return Promise.resolve({ done: false, value: piece })
-    if (this.#state === 'cut') return Promise.reject(closedError())
+    if (this.#error !== undefined) return Promise.reject(this.#error)
     if (this.#state !== 'coming') return Promise.resolve(DONE)
     return new Promise((resolve, reject) => {
       this.#takers.push({ resolve, reject })
@@ -68,7 +71,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     this.#source.resized()
     if (this.#state === 'coming') {
       this.#state = 'unwanted'
-      this.#settleTakers(true)
+      this.#settleTakers()
       this.#source.release()
     }
     return Promise.resolve(DONE)
@@ -77,8 +80,11 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   /** @internal */
   push(bytes: Buffer, start: number, end: number): void {
     if (this.#state !== 'coming') return
-    if (this.#decoder === undefined) countMessageMemory(end - start)
-    const piece = this.#decoder?.write(bytes.subarray(start, end)) ?? Buffer.from(bytes.subarray(start, end))
+    const decoder = this.#decoder
+    const view = bytes.subarray(start, end)
+    if (decoder === undefined) countMessageMemory(end - start)
+    // What was compressed is one piece, however long.
+    const piece = decoder === undefined ? Buffer.from(view) : asString(() => decoder.write(view))
     // Only the beginning of a character.
     if (piece.length === 0) return
     const taker = this.#takers.shift()
@@ -91,17 +97,18 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     this.#source.hold()
   }
 
-  /** @internal */
-  end(complete: boolean): void {
+  /** @internal It is complete, or will never be. */
+  end(error?: Error): void {
     if (this.#state !== 'coming') return
-    this.#state = complete ? 'complete' : 'cut'
-    this.#settleTakers(complete)
+    this.#state = error === undefined ? 'complete' : 'cut'
+    this.#error = error
+    this.#settleTakers()
   }
 
-  #settleTakers(complete: boolean): void {
+  #settleTakers(): void {
     for (const taker of this.#takers) {
-      if (complete) taker.resolve(DONE)
-      else taker.reject(closedError())
+      if (this.#error === undefined) taker.resolve(DONE)
+      else taker.reject(this.#error)
     }
     this.#takers = []
   }
@@ -118,6 +125,8 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
   #waiting: MessageStream[] = []
   #takers: Taker<MessageStream>[] = []
   #ended = false
+  /** What the loop is to throw when all that waited has been taken. */
+  #error: Error | undefined
 
   /** @internal */
   constructor(source: MessageSource, whole: Waiting[] = []) {
@@ -151,6 +160,7 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
       this.#taken = message
       return { done: false, value: message }
     }
+    if (this.#error !== undefined) throw this.#takeError()
     if (this.#ended) return DONE
     return new Promise((resolve, reject) => {
       this.#takers.push({ resolve, reject })
@@ -178,17 +188,28 @@ export class MessageStreams implements AsyncIterableIterator<MessageStream> {
 
   /** @internal */
   endMessage(opcode: DataOpcode): void {
-    if (!this.#ended) this.#begun(opcode).end(true)
+    if (!this.#ended) this.#begun(opcode).end()
     this.#current = undefined
   }
 
-  /** @internal No more will come. */
-  end(): void {
+  /** @internal No more will come; the loop ends or throws, once. */
+  end(error?: Error): void {
+    if (!this.#ended) this.#error = error
     this.#ended = true
-    this.#current?.end(false)
+    // A message under way is cut whichever way the connection ended.
+    this.#current?.end(error ?? new ConnectionClosedError())
     this.#current = undefined
-    for (const taker of this.#takers) taker.resolve(DONE)
-    this.#takers = []
+    for (const taker of this.#takers.splice(0)) {
+      if (this.#error === undefined) taker.resolve(DONE)
+      else taker.reject(this.#takeError())
+    }
+  }
+
+  /** An iterator that has thrown is done. */
+  #takeError(): Error {
+    const error = this.#error as Error
+    this.#error = undefined
+    return error
   }
 
   #begun(opcode: DataOpcode): MessageStream {

@@ -1,5 +1,6 @@
 /** What only an Outbox has that others wait for, or that has had to wait itself: an idle one has none of it. */
 import type { Backlog } from './backlog.ts'
+import { Portion } from './portion.ts'
 
 interface Waiter {
   resolve(): void
@@ -12,6 +13,9 @@ export class Delays {
   partWaiter: Waiter | undefined
   /** Made when a message that may be skipped finds the transport blocked; what is sent meanwhile waits in it as well. */
   backlog: Backlog | undefined
+  readonly portion = new Portion()
+  /** Bytes that have gone, of messages whose last part has not: they are in the same memory. */
+  tail = 0
   /** Writes that the transport has in its queue. */
   writes = 0
   /** Messages that wait to be compressed, or for another to be complete. */

@@ -1,4 +1,5 @@
 /** What `send`, `ping` and `publish` take as payload, checked. */
+import { types } from 'node:util'
 import { MisuseError } from '../protocol/misuse-error.ts'
 
 /** Text as a string; bytes as a Buffer, any view of an ArrayBuffer, or an ArrayBuffer. */
@@ -6,9 +7,9 @@ export type Payload = string | NodeJS.ArrayBufferView | ArrayBufferLike
 
 /** Strings stay; bytes come back as a Uint8Array on the same memory. @throws MisuseError `invalid-argument` */
 export function checkPayload(payload: Payload, argument = 'data'): string | Uint8Array {
-  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload
-  if (ArrayBuffer.isView(payload)) return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
-  if (payload instanceof ArrayBuffer || payload instanceof SharedArrayBuffer) return new Uint8Array(payload)
+  if (typeof payload === 'string' || (payload instanceof Uint8Array && payload.length > 0)) return payload
+  const bytes = bytesOf(payload)
+  if (bytes !== undefined) return bytes
   throw new MisuseError(
     'invalid-argument',
     `${argument} must be a string, a Buffer, a view of an ArrayBuffer or an ArrayBuffer, and not ${describe(payload)}`
@@ -21,7 +22,19 @@ export function checkBytes(payload: Payload, argument: string): Uint8Array {
   return typeof checked === 'string' ? Buffer.from(checked, 'utf8') : checked
 }
 
+/** Undefined where there are none. Also of another realm, such as a `vm` context or Jest. */
+function bytesOf(payload: unknown): Uint8Array | undefined {
+  try {
+    if (ArrayBuffer.isView(payload)) return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
+    return types.isAnyArrayBuffer(payload) ? new Uint8Array(payload) : undefined
+  } catch {
+    // The memory was transferred: an empty message would be sent in its place.
+    return undefined
+  }
+}
+
 function describe(value: unknown): string {
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return 'one whose memory is gone'
   if (value === null || value === undefined) return String(value)
   return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
 }

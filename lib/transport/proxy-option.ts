@@ -42,7 +42,7 @@ function fromEnvironment(target: Target): Proxy | undefined {
 }
 
 function readProxy(option: unknown): Proxy {
-  if (typeof option === 'string' || option instanceof URL) return proxyAt(option, 'proxy', {}, undefined)
+  if (typeof option === 'string' || isUrl(option)) return proxyAt(option, 'proxy', {}, undefined)
   if (typeof option !== 'object' || option === null) {
     throw invalid("proxy must be a URL, 'environment', or an object with url, headers and tls")
   }
@@ -53,9 +53,14 @@ function readProxy(option: unknown): Proxy {
   return proxyAt(url, 'proxy.url', headers, checkTls('proxy.tls', tls))
 }
 
+/** Also that of another realm. */
+function isUrl(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object URL]'
+}
+
 /** @param name what the caller calls the URL; no message shows it, for it may hold a password */
 function proxyAt(url: unknown, name: string, headers: Headers, tls: TlsOptions | undefined): Proxy {
-  const text = url instanceof URL ? url.href : url
+  const text: unknown = isUrl(url) ? String(url) : url
   if (typeof text !== 'string' || !URL.canParse(text)) {
     throw invalid(`${name} must be a URL, such as http://proxy.example:3128`)
   }

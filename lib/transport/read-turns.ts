@@ -6,6 +6,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
+import { callOne } from './each.ts'
 
 /** Milliseconds; another peer waits for about twice as long, and for the one piece of work that passes it. */
 const TURN = 8
@@ -113,10 +114,10 @@ function serve(): void {
   time.spent = 0
   let served = 0
   try {
-    while (served < waiting.length && time.spent <= TURN) waiting[served++].takeTurn()
+    while (served < waiting.length && time.spent <= TURN) callOne(waiting[served++], takeTurn)
     time.spent = Math.min(time.spent, TURN - WORK)
     atWork = working.shift()
-    atWork?.takeTurn()
+    if (atWork !== undefined) callOne(atWork, takeTurn)
   } finally {
     atWork = undefined
     waiting.splice(0, served)
@@ -124,4 +125,8 @@ function serve(): void {
     serving = waiting.length + working.length > 0
     if (serving) setImmediate(serve)
   }
+}
+
+function takeTurn(reader: Reader): void {
+  reader.takeTurn()
 }

@@ -1,4 +1,5 @@
 /** Errors that have no caller to be thrown at. */
+import { types } from 'node:util'
 import { Violation } from '../protocol/violation.ts'
 
 /**
@@ -15,5 +16,5 @@ export function reportError(error: unknown, callback: ((error: unknown) => void)
 }
 
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error))
+  process.emitWarning(error instanceof Error || types.isNativeError(error) ? error : String(error))
 }

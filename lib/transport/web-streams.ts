@@ -1,18 +1,17 @@
 /** A connection as a pair of web streams, as WebSocketStream has them, with backpressure both ways. */
 import { ReadableStream, WritableStream } from 'node:stream/web'
 import { CloseCode } from '../protocol/close-code.ts'
+import { ConnectionClosedError } from './connection-closed-error.ts'
 import type { Connection } from './connection.ts'
 import type { Message } from './message.ts'
 import type { Payload } from './payload.ts'
 
 export interface WebStreams {
-  /** Each chunk a message. Ends as the connection does; errors where that was not with 1000, 1001 or 1005. */
+  /** Each chunk a message. Ends as a loop over the connection does, or errors as it throws. */
   readonly readable: ReadableStream<Message>
   /** Each chunk a message; `write` resolves when the peer keeps up. `close` starts the closing handshake, with 1000. Errors when the connection is over. */
   readonly writable: WritableStream<Payload>
 }
-
-const CLEAN: readonly number[] = [CloseCode.normal, CloseCode.goingAway, CloseCode.noStatus]
 
 /**
  * The connection's messages as streams, in place of its `message` callback. Cancelling the readable side or closing the
@@ -28,9 +27,7 @@ export function webStreams(connection: Connection): WebStreams {
           controller.enqueue(value)
           return
         }
-        const { code, reason } = connection.closed ?? { code: CloseCode.abnormal, reason: '' }
-        if (CLEAN.includes(code)) controller.close()
-        else controller.error(Object.assign(new Error(`the connection ended with ${code} ${reason}`.trim()), { code: 'connection-closed' }))
+        controller.close()
       },
       async cancel() {
         connection.close(CloseCode.normal)
@@ -46,7 +43,7 @@ export function webStreams(connection: Connection): WebStreams {
       connection.whileOpen(new Promise(() => {})).catch((error: unknown) => setImmediate(() => controller.error(error)))
     },
     async write(chunk) {
-      if (connection.readyState !== 'open') throw Object.assign(new Error('the connection is closed'), { code: 'connection-closed' })
+      if (connection.readyState !== 'open') throw new ConnectionClosedError(connection.closeInfo)
       if (!connection.send(chunk)) await connection.drained()
     },
     close: () => connection.close(CloseCode.normal),

@@ -189,9 +189,10 @@ t.test('closed, it leaves the bus', async t => {
   t.equal(bus.listeners, 1)
 })
 
-t.test('without a bus, global is local', async t => {
+t.test('without a bus, global is misuse, and local is local', async t => {
   const { broadcaster, members } = group(t, 1)
-  t.equal(broadcaster.broadcast('hello', { scope: 'global' }, undefined), 1)
+  t.throws(() => broadcaster.broadcast('no', { scope: 'global' }, undefined), { name: 'MisuseError', code: 'invalid-state', message: /bus/ })
+  t.equal(broadcaster.broadcast('hello', { scope: 'local' }, undefined), 1)
   t.equal(await members[0].written(), HELLO)
   broadcaster.close()
 })
@@ -199,7 +200,8 @@ t.test('without a bus, global is local', async t => {
 t.test('deliver counts those who took the frame', async t => {
   const shared = encodeShared(Opcode.text, 'hello')
   const calls: unknown[] = []
-  const receiver = (takes: boolean): { sendShared(...given: unknown[]): boolean } => ({
+  const receiver = (takes: boolean): { sendShared(...given: unknown[]): boolean; broken(): void } => ({
+    broken() {},
     sendShared(...given) {
       calls.push(given)
       return takes

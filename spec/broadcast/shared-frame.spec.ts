@@ -1,5 +1,5 @@
 import t from 'tap'
-import { encodeShared, SharedFrame, sharedFrom } from '../../lib/broadcast/shared-frame.ts'
+import { encodeShared, SharedFrame } from '../../lib/broadcast/shared-frame.ts'
 import { Opcode } from '../../lib/protocol/opcode.ts'
 import type { FrameRange } from '../../lib/transport/connection-setup.ts'
 import { deflatedFrame } from '../helpers/deflated.ts'
@@ -131,20 +131,6 @@ t.test('what a compressor has lent is copied, also where it is large', async t =
   }
 })
 
-t.test('frames of another process: small ones one behind the other, large ones as they lie there', async t => {
-  const received = [bytes('ffff' + frame('81', 'a')), bytes('ffff' + frame('82', noise(4000)))]
-  encodeShared(binary, noise(65_536 - 1000))
-  const [first, second] = received.map(each => sharedFrom(each, 2))
-  t.strictSame([first, second].map(wire), received.map(each => hex(each.subarray(2))))
-  const [third, fourth] = ['b', 'c'].map(each => sharedFrom(bytes(frame('81', each))))
-  t.equal(third.plain.bytes, fourth.plain.bytes)
-  t.equal(third.plain.end, fourth.plain.start)
-  t.strictSame([third, fourth].map(wire), [frame('81', 'b'), frame('81', 'c')])
-  const large = bytes(frame('82', noise(17_000)))
-  t.strictSame(sharedFrom(large).plain, { bytes: large, start: 0, end: large.length })
-  t.equal(sharedFrom(large).opcode, binary)
-})
-
 t.test('a frame of more than 16 KiB has memory of its own, which those it waits for share', async t => {
   for (const [what, length] of [[noise, 17_000], [noise, 60_000], [(size: number) => 'x'.repeat(size), 17_000], [(size: number) => 'é'.repeat(size), 10_000]] as const) {
     const { plain } = encodeShared(typeof what(1) === 'string' ? text : binary, what(length))
@@ -155,22 +141,11 @@ t.test('a frame of more than 16 KiB has memory of its own, which those it waits 
   t.equal(small.plain.bytes, next.plain.bytes, 'smaller ones share a slab')
 })
 
-t.test('one of another process does not pin the batch that it came in', async t => {
-  const batch = Buffer.concat([Buffer.alloc(100_000), bytes(frame('82', noise(17_000)))])
-  const { plain } = sharedFrom(batch.subarray(99_990), 10)
-  t.ok(wireOf(plain) === frame('82', noise(17_000)))
-  t.equal(plain.bytes.buffer.byteLength, 17_004)
-  const most = Buffer.alloc(21_004)
-  most.set(bytes(frame('82', noise(17_000))), 4000)
-  t.equal(sharedFrom(most, 4000).plain.bytes, most, 'unless it is most of it')
-})
-
 t.test('the last frame is kept by those who send it, and not here', async t => {
   const SIZE = 8 * 1024 * 1024
   const work: (() => unknown)[] = [
     () => void encodeShared(binary, Buffer.alloc(SIZE)),
     () => void encodeShared(text, 'x'.repeat(SIZE)),
-    () => void sharedFrom(Buffer.concat([Buffer.alloc(SIZE), bytes(frame('82', noise(17_000)))]), SIZE),
   ]
   for (const each of work) {
     const kept = retainedBy(each)

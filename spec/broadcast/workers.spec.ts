@@ -50,7 +50,7 @@ t.test('a worker that is being replaced still gets and sends broadcasts', async 
 })
 
 t.test('a new worker that does not listen in time is killed, one that ends is not waited for; the old ones stay', async t => {
-  for (const [nature, readyTime, signal] of [['mute', 2000, 'SIGKILL'], ['faint', 60_000, null]] as const) {
+  for (const [nature, readyTime, signal] of [['mute', 6000, 'SIGKILL'], ['faint', 60_000, null]] as const) {
     const program = await PoolProgram.start(t, PROGRAM, 1, { readyTime })
     const { wire, pid } = await program.client(t)
     program.order(`as ${nature}`)

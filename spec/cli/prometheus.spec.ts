@@ -38,7 +38,7 @@ t.test('the type of the content', async t => {
 t.test('nothing to tell: the workers alone, every family has its head', async t => {
   const { samples, types } = parseExposition(formatMetrics([]))
   t.strictSame(Object.fromEntries(samples), { kore_ws_workers: 0 })
-  t.equal(types.size, 27)
+  t.equal(types.size, 28)
   for (const [name, type] of types) {
     t.match(name, /^kore_ws_[a-z_]+$/)
     t.equal(type === 'counter', name.endsWith('_total'), `${name} is a ${type}`)
@@ -95,6 +95,7 @@ t.test('each figure, in base units', async t => {
     [`kore_ws_compressed_bytes_total{${at},direction="sent"}`]: 8,
     [`kore_ws_bus_queued_bytes{${at}}`]: 30,
     [`kore_ws_bus_missed_total{${at}}`]: 4,
+    [`kore_ws_bus_malformed_total{${at}}`]: 0,
     [`kore_ws_limits_reached_total{${at},limit="queuedBytes"}`]: 1,
     [`kore_ws_errors_total{${at}}`]: 1,
     [`kore_ws_round_trip_seconds{${at},quantile="0.5"}`]: 0.008,

@@ -51,6 +51,38 @@ export function engineContract(t: Test, engine: Engine): void {
     t.equal(String(inflate(bytes('f3001100f200110000'), 10, history)), 'HelloHello', 'and what is behind it')
   })
 
+  t.test('what a message becomes is expected by its beginning', async t => {
+    const large = bomb(16 * MIB)
+    const size = engine.expectedSize(large, undefined)
+    t.ok(size > 2 * MIB && size < 64 * MIB, `a bomb of 16 MiB: ${size}`)
+    t.ok(engine.expectedSize(large.subarray(0, 8192), undefined) < size, 'by as much as there is')
+    const stored = Buffer.concat([bytes('00ffff0000'), Buffer.alloc(65_535), bytes('00')])
+    t.ok(engine.expectedSize(stored, undefined) < 70_000, 'a stored block')
+    t.ok(engine.expectedSize(bytes('f248cdc9c90700'), undefined) <= 10, 'Hello')
+    for (const [name, compressed] of INVALID) {
+      const size = engine.expectedSize(bytes(compressed), undefined)
+      t.ok(size >= 0 && size < 1000, `${name}: ${size}`)
+    }
+    t.equal(engine.expectedSize(bytes(''), undefined), 0, 'nothing')
+    t.equal(outcome(() => inflate(bytes('f248cdc9c90700'))), '48656c6c6f', 'the next')
+  })
+
+  t.test('a message that refers back is expected to do so', async t => {
+    const history = new History(32768)
+    history.append(Buffer.from('Hello'), 0, 5)
+    const back = bytes('f200110000')
+    const size = engine.expectedSize(back, history)
+    t.ok(size >= 5 && size <= 10, `${size}`)
+    t.equal(String(history.bytes), 'Hello')
+    t.equal(String(inflate(back, 5, history)), 'Hello')
+  })
+
+  t.test('what is lent is left as it is where the next message is looked at', async t => {
+    const message = inflate(bytes('f248cdc9c90700'))
+    engine.expectedSize(bomb(MIB), undefined)
+    t.equal(String(message), 'Hello')
+  })
+
   t.test('what is not DEFLATE is refused, and the next message is not', async t => {
     for (const [name, compressed] of INVALID) {
       t.equal(outcome(() => inflate(bytes(compressed))), 'invalid-deflate', name)

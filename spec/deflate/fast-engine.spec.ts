@@ -4,7 +4,7 @@ import type { Engine } from '../../lib/deflate/engine.ts'
 import { createFastEngine } from '../../lib/deflate/fast-engine.ts'
 import { History } from '../../lib/deflate/history.ts'
 import { portableEngine } from '../../lib/deflate/portable-engine.ts'
-import type { Zlib } from '../../lib/deflate/zlib-sync.ts'
+import type { Zlib } from '../../lib/node-internals/zlib-sync.ts'
 import { hex } from '../helpers/frames.ts'
 import { engineContract } from './engine-contract.ts'
 import { outcome, samples } from './samples.ts'
@@ -136,3 +136,32 @@ t.test('a deflater that is closed gives its memory back', async t => {
   deflater.close()
   t.equal(streams.at(-1)?.destroyed, true)
 })
+
+t.test('where a full flush does not part messages at some level, no context serves several connections there', async t => {
+  const failing = createFastEngine({
+    ...zlib,
+    createDeflateRaw: (options => {
+      const stream = zlib.createDeflateRaw(options)
+      if (options?.level === 9) changeHandle(stream, flushesLess)
+      return stream
+    }) as typeof zlib.createDeflateRaw,
+  }) as Engine
+  const message = Buffer.from('what one says is not for another one, '.repeat(10))
+  for (const level of [1, 9]) {
+    const deflater = failing.createDeflater({ ...PLAIN, level }, false)
+    const both = [0, 1].map(() => hex(deflater.deflate(message)))
+    t.equal(both[0], both[1], `level ${level}: the second does not refer back to the first`)
+    deflater.close()
+  }
+})
+
+/** A full flush keeps the window, as a sync flush does. */
+function flushesLess(handle: Handle): PropertyDescriptorMap {
+  const { Z_FULL_FLUSH, Z_SYNC_FLUSH } = zlib.constants
+  return {
+    onerror: { set: onerror => Reflect.set(handle, 'onerror', onerror), get: () => () => {} },
+    writeSync: {
+      value: (flush: number, ...args: unknown[]) => handle.writeSync(flush === Z_FULL_FLUSH ? Z_SYNC_FLUSH : flush, ...args),
+    },
+  }
+}

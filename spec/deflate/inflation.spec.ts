@@ -208,3 +208,14 @@ t.test('without memory for what has been made', async t => {
     t.equal(await runHex(bytes('f248cdc9c90700')), '48656c6c6f')
   }
 })
+
+t.test('where its start has thrown it tells so, unless it has been taken back', async t => {
+  const told: unknown[] = []
+  for (const stops of [false, true]) {
+    const job = new inflation.Inflation(bytes('f248cdc9c90700'), 100, undefined, result => told.push(result), () => {})
+    if (stops) job.stop()
+    job.failed(new RangeError('Array buffer allocation failed'))
+  }
+  t.match(told, [{ code: 'too-much-retained' }])
+  t.equal(told.length, 1)
+})

@@ -1,6 +1,8 @@
 import { createHook } from 'node:async_hooks'
 import * as zlib from 'node:zlib'
 import t, { type Test } from 'tap'
+import type { Engine } from '../../lib/deflate/engine.ts'
+import { createFastEngine } from '../../lib/deflate/fast-engine.ts'
 import { History } from '../../lib/deflate/history.ts'
 import * as later from '../../lib/deflate/later.ts'
 import type { Violation } from '../../lib/protocol/violation.ts'
@@ -11,8 +13,11 @@ import { bomb, EXAMPLES, INVALID, inflated, outcome, samples } from './samples.t
 const PLAIN = { level: 1, windowBits: 15, memLevel: 8 }
 const MIB = 2 ** 20
 
+/** Makes no context of its own to look at a message. */
+const engine = createFastEngine(zlib) as Engine
+
 function inflate(compressed: Buffer, limit = Infinity, history?: History): Promise<Buffer | Violation> {
-  return new Promise(resolve => later.inflateLater(compressed, limit, history, resolve, () => {}))
+  return new Promise(resolve => later.inflateLater(engine, compressed, limit, history, resolve, () => {}))
 }
 
 function deflate(payload: Uint8Array, settings = PLAIN): Promise<Buffer | undefined> {
@@ -100,7 +105,7 @@ t.test('a message full of final blocks takes no memory to speak of', async t => 
       t.equal((result as Buffer).length, 16 * 65_535 + 1000)
       resolve(held() - before)
     }
-    later.inflateLater(message, Infinity, undefined, done, () => {})
+    later.inflateLater(engine, message, Infinity, undefined, done, () => {})
   })
   t.ok(during < 8 * MIB, `${during} bytes`)
 })
@@ -125,9 +130,9 @@ t.test('done is called once, and never from inside of the call', async t => {
       calls.push(name)
       if (calls.length === 4) setTimeout(resolve, 10)
     }
-    later.inflateLater(bytes('f248cdc9c90700'), 10, undefined, done('good'), () => {})
-    later.inflateLater(bytes('06'), 10, undefined, done('bad'), () => {})
-    later.inflateLater(bomb(MIB), 10, undefined, done('too big'), () => {})
+    later.inflateLater(engine, bytes('f248cdc9c90700'), 10, undefined, done('good'), () => {})
+    later.inflateLater(engine, bytes('06'), 10, undefined, done('bad'), () => {})
+    later.inflateLater(engine, bomb(MIB), 10, undefined, done('too big'), () => {})
     later.deflateLater(Buffer.from('Hello'), PLAIN, done('deflated'))
     t.strictSame(calls, [])
   })
@@ -168,7 +173,7 @@ t.test('four messages are at work at a time, the first come first', async t => {
         if (order.length === 12) resolve()
       }
       if (index % 3 === 0) later.deflateLater(Buffer.alloc(10_000), PLAIN, done)
-      else later.inflateLater(index % 3 === 1 ? good : bad, MIB, undefined, done, () => {})
+      else later.inflateLater(engine, index % 3 === 1 ? good : bad, MIB, undefined, done, () => {})
       t.equal(begun(), Math.min(index + 1, 4))
     }
   })
@@ -178,11 +183,33 @@ t.test('four messages are at work at a time, the first come first', async t => {
   t.ok(order.indexOf(0) < order.indexOf(11))
 })
 
+t.test('what shows itself as large begins as such, and takes no turn of a small one', async t => {
+  const { inflateLater } = await t.mockImport<typeof later>('../../lib/deflate/later.ts', {})
+  const [bombs, halves] = [bomb(16 * MIB), bomb(MIB / 2)]
+  const begun = countContexts(t)
+  const add = (message: Buffer): (() => void) => inflateLater(engine, message, Infinity, undefined, () => {}, () => {})
+  const large = Array.from({ length: 20 }, () => add(bombs))
+  t.equal(begun(), 2)
+  for (const cancel of large) cancel()
+  const small = Array.from({ length: 2 }, () => add(halves))
+  t.equal(begun(), 4, 'somewhat large: begins as a small one')
+  for (const cancel of small) cancel()
+})
+
+t.test('a message that can become no more than its limit is as small as that', async t => {
+  const { inflateLater } = await t.mockImport<typeof later>('../../lib/deflate/later.ts', {})
+  const large = bomb(16 * MIB)
+  const begun = countContexts(t)
+  const cancels = Array.from({ length: 4 }, () => inflateLater(engine, large, MIB, undefined, () => {}, () => {}))
+  t.equal(begun(), 4)
+  for (const cancel of cancels) cancel()
+})
+
 t.test('a small message passes bombs that came before it', async t => {
   const large = bomb(64 * MIB)
   const told: string[] = []
   const cancels = Array.from({ length: 20 }, (_, i) =>
-    later.inflateLater(large, Infinity, undefined, () => told.push(`bomb ${i}`), () => {})
+    later.inflateLater(engine, large, Infinity, undefined, () => told.push(`bomb ${i}`), () => {})
   )
   t.equal(((await inflate(bomb(60_000))) as Buffer).length, 60_000)
   t.strictSame(told, [], 'none of them is done')
@@ -197,7 +224,7 @@ t.test('two messages at most are deflated that are large; a small one finds its 
     new Promise(resolve => deflateLater(Buffer.alloc(size), PLAIN, resolve))
   const large = Array.from({ length: 6 }, () => deflated(16 * 1024 + 1))
   t.equal(begun(), 2)
-  const small = new Promise(resolve => inflateLater(bytes('f248cdc9c90700'), 5, undefined, resolve, () => {}))
+  const small = new Promise(resolve => inflateLater(engine, bytes('f248cdc9c90700'), 5, undefined, resolve, () => {}))
   t.equal(begun(), 3)
   const other = deflated(16 * 1024)
   t.equal(begun(), 4)
@@ -209,7 +236,7 @@ t.test('what is taken back is not done, nothing is told of it, and others have i
   const zeros = bomb(8 * MIB)
   const told: string[] = []
   const cancels = Array.from({ length: 12 }, (_, i) =>
-    later.inflateLater(zeros, Infinity, undefined, () => told.push(`in ${i}`), () => told.push('grown'))
+    later.inflateLater(engine, zeros, Infinity, undefined, () => told.push(`in ${i}`), () => told.push('grown'))
   )
   for (const cancel of cancels) cancel()
   for (const cancel of cancels) cancel()
@@ -225,7 +252,7 @@ t.test('what waits for its turn and is taken back holds no memory', async t => {
   const running = Array.from({ length: 4 }, () => inflate(bomb(4 * MIB)))
   const before = held()
   const never = (): void => void t.fail('never')
-  const cancels = Array.from({ length: 20 }, () => later.inflateLater(Buffer.alloc(MIB), Infinity, undefined, never, never))
+  const cancels = Array.from({ length: 20 }, () => later.inflateLater(engine, Buffer.alloc(MIB), Infinity, undefined, never, never))
   t.ok(held() - before > 15 * MIB)
   for (const cancel of cancels.splice(0)) cancel()
   t.ok(held() - before < 10 * MIB, `${held() - before}`)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { allowanceOf, levelFor, LevelQueue, type Job } from '../../lib/deflate/level-queue.ts'
+import { allowanceOf, firstLevelFor, levelFor, LevelQueue, type Job } from '../../lib/deflate/level-queue.ts'
 
 const KIB = 1024
 const MIB = KIB * KIB
@@ -17,6 +17,7 @@ class Jobs {
         this.events.push(`${name}${at}`)
         this.#ends.set(name, ended)
       },
+      failed: error => void this.events.push(`!${name}: ${error}`),
       stop: () => void this.events.push(`-${name}`),
     }
     return this.queue.add(job, level)
@@ -55,6 +56,10 @@ t.test('levels', async t => {
   }
 })
 
+t.test('the level to begin on is the lowest, unless that is too low by two', async t => {
+  t.strictSame([0, 128 * KIB + 1, MIB, MIB + 1, 9 * MIB, Infinity].map(firstLevelFor), [0, 0, 0, 2, 3, 5])
+})
+
 t.test('four are at work at a time, the first come first', async t => {
   const jobs = new Jobs()
   for (const name of 'abcdef') jobs.add(name, 0)
@@ -91,15 +96,14 @@ t.test('one that turns out larger begins anew, behind those of lower levels', as
   t.strictSame(again, ['bomb 0 on 2', 'bomb 1 on 2'], 'no more than two of the bombs have begun anew')
 })
 
-t.test('lower levels come first, and let one of a higher pass after eight', async t => {
+t.test('lower levels come first, and let one of the next pass after eight', async t => {
   const jobs = new Jobs()
   for (let i = 0; i < 4; i++) jobs.add(`first ${i} on `, 0)
   for (let i = 0; i < 2; i++) jobs.add(`huge ${i} on `, 3)
   for (let i = 0; i < 3; i++) jobs.add(`large ${i} on `, 1)
   for (let i = 0; i < 12; i++) jobs.add(`small ${i} on `, 0)
   const order = jobs.endAll().map(event => event.slice(0, 1))
-  // Level 0 has had four turns already.
-  t.equal(order.join(''), 'ssss' + 'l' + 'ssssssss' + 'll' + 'hh')
+  t.equal(order.join(''), 'ssssssss' + 'l' + 'ssss' + 'll' + 'hh')
 })
 
 t.test('a higher level is not passed by for ever', async t => {
@@ -111,8 +115,34 @@ t.test('a higher level is not passed by for ever', async t => {
   const started = jobs.endAll()
   const before = started.slice(0, started.indexOf('huge on 2'))
   t.equal(before.filter(event => event.endsWith('1')).length, 8)
-  t.equal(before.filter(event => event.endsWith('0')).length, 9 * 8 - 4)
+  t.equal(before.filter(event => event.endsWith('0')).length, 8 * 8)
   t.equal(started.length, 831)
+})
+
+t.test('a level with none between it and the lower one waits as long: it gets as much done as that, and no more', async t => {
+  const jobs = new Jobs()
+  for (let i = 0; i < 4; i++) jobs.add(`first ${i} on `, 0)
+  for (let i = 0; i < 3; i++) jobs.add(`huge ${i} on `, 2)
+  for (let i = 0; i < 200; i++) jobs.add(`small ${i} on `, 0)
+  const started = jobs.endAll()
+  const at = [0, 1, 2].map(i => started.indexOf(`huge ${i} on 2`))
+  t.strictSame(at, [64, 129, 194])
+})
+
+t.test('a level that has had nothing to do for long has nothing to make up for', async t => {
+  for (const [busy, idle] of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const jobs = new Jobs()
+    for (let i = 0; i < 1000; i++) jobs.add(`before ${i} on `, busy)
+    jobs.endAll()
+    for (let i = 0; i < 4; i++) jobs.add(`first ${i} on `, 0)
+    for (let i = 0; i < 30; i++) jobs.add(`busy ${i} on `, busy)
+    for (let i = 0; i < 30; i++) jobs.add(`idle ${i} on `, idle)
+    const order = jobs.endAll().filter(event => !event.startsWith('first')).map(event => event.at(-1))
+    t.equal(order.slice(0, 18).join(''), '000000001'.repeat(2), `${busy} was busy`)
+  }
 })
 
 t.test('what is taken back is not started, or stopped; its place is free when it has ended', async t => {
@@ -130,4 +160,23 @@ t.test('what is taken back is not started, or stopped; its place is free when it
   t.strictSame(jobs.events.slice(6), ['b1'])
   cancels[1]()
   t.strictSame(jobs.events.slice(7), ['-b'], 'when it has begun anew')
+})
+
+t.test('a job that throws where it starts is told so later, and takes no place from others', async t => {
+  const jobs = new Jobs()
+  const events: string[] = []
+  const broken = (name: string): Job => ({
+    start() {
+      throw new RangeError('no memory')
+    },
+    failed: error => void events.push(`${name} failed: ${error}`),
+    stop() {},
+  })
+  for (let i = 0; i < 5; i++) jobs.queue.add(broken(`${i}`), 0)
+  t.strictSame(events, [], 'not inside of add')
+  await new Promise(resolve => setImmediate(resolve))
+  await new Promise(resolve => setImmediate(resolve))
+  t.strictSame(events, ['0', '1', '2', '3', '4'].map(name => `${name} failed: RangeError: no memory`))
+  for (const name of ['a', 'b', 'c', 'd', 'e']) jobs.add(name, 0)
+  t.strictSame(jobs.events, ['a0', 'b0', 'c0', 'd0'])
 })

@@ -204,9 +204,7 @@ t.test('section 5.1: a response that is no answer to the offer fails the handsha
     // 7.1.2.2: in a response it has a value.
     [DEDICATED, 'pmd; cmwb', `${inResponse}the parameter cmwb has no value from 8 to 15`],
     [DEDICATED, 'pmd; cmwb; cmwb=9', `${inResponse}the parameter cmwb is repeated`],
-    // 7.1.1.1, 7.1.2.1: what was asked for is accepted by being answered.
-    [SHARED, 'pmd', `${inResponse}the parameter snct is missing`],
-    [SHARED, 'pmd; cnct', `${inResponse}the parameter snct is missing`],
+    // 7.1.2.1: what was asked for is accepted by being answered.
     [DEDICATED_12, 'pmd', `${inResponse}the parameter smwb is missing`],
     [DEDICATED_12, 'pmd; snct; cmwb=9', `${inResponse}the parameter smwb is missing`],
     [DEDICATED_12, 'pmd; smwb=13', `${inResponse}the parameter smwb is larger than what was offered`],
@@ -219,6 +217,13 @@ t.test('section 5.1: a response that is no answer to the offer fails the handsha
     t.throws(() => readAgreement(elements(response), settings), expected, name)
     t.throws(() => readAgreement(elements(response), settings), NegotiationError, name)
   }
+})
+
+t.test('a server that does not promise to do without context, though it was asked to: it may have one', async t => {
+  for (const response of ['pmd', 'pmd; cnct']) {
+    t.match(readAgreement(elements(response), SHARED), { serverNoContextTakeover: false, clientNoContextTakeover: true }, response)
+  }
+  t.match(readAgreement(elements('pmd; snct'), SHARED), { serverNoContextTakeover: true, clientNoContextTakeover: true })
 })
 
 t.test('a client and a server of ours agree, whatever their settings', async t => {

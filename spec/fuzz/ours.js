@@ -99,11 +99,12 @@ export function createDriver(lib) {
       this.#happened(event('pong', Buffer.from(bytes.subarray(start, end))))
     }
 
-    onClose(code, reason, violation) {
+    onClose(code, reason, cause) {
       if (this.end.type !== 'open') this.broken.push('closed twice')
       if (this.#current !== undefined) this.endedAt = this.#received
       this.end =
-        violation === undefined ? { type: 'closed', code, reason } : { type: 'failed', code, violation: violation.code }
+        cause === undefined ? { type: 'closed', code, reason } : { type: 'failed', code, violation: cause.code }
+      if (cause !== undefined && cause.name !== 'Violation') this.broken.push(`failed for ${cause}`)
     }
 
     onBusy(busy) {

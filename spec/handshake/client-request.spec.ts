@@ -87,6 +87,7 @@ t.test('our own server takes it', async t => {
     origin: 'http://example.org',
     protocols: ['a', 'b'],
     extensions: [{ name: 'x', parameters: [['y', 'z']] }],
+    expectsContinue: false,
   })
 })
 

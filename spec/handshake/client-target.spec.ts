@@ -35,6 +35,11 @@ t.test('section 3: scheme, host and port; 80 and 443 unless another is written',
   }
 })
 
+t.test('a URL of another realm, as Jest has with jsdom, is a URL', async t => {
+  const foreign: unknown = { [Symbol.toStringTag]: 'URL', toString: () => 'ws://example.org/chat' }
+  t.equal(readTarget(foreign as URL).url.href, 'ws://example.org/chat')
+})
+
 t.test('the URL given is left as it is', async t => {
   const url = new URL('https://a:b@example.org')
   readTarget(url)

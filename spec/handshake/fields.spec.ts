@@ -1,6 +1,6 @@
 /** The header fields of a handshake: RFC 6455, section 4.2.1; white space by RFC 9110, section 5.5. */
 import t from 'tap'
-import { pickFields, type HandshakeFields } from '../../lib/handshake/fields.ts'
+import { pickField, pickFields, type HandshakeFields } from '../../lib/handshake/fields.ts'
 import { randomTexts } from './random.ts'
 
 const NOTHING: HandshakeFields = {
@@ -13,6 +13,9 @@ const NOTHING: HandshakeFields = {
   version: [],
   protocol: [],
   extensions: [],
+  length: [],
+  coding: [],
+  expect: [],
 }
 
 const NAMES: [name: string, field: keyof HandshakeFields][] = [
@@ -25,6 +28,9 @@ const NAMES: [name: string, field: keyof HandshakeFields][] = [
   ['Sec-WebSocket-Version', 'version'],
   ['Sec-WebSocket-Protocol', 'protocol'],
   ['Sec-WebSocket-Extensions', 'extensions'],
+  ['Content-Length', 'length'],
+  ['Transfer-Encoding', 'coding'],
+  ['Expect', 'expect'],
 ]
 
 t.test('4.2.1: each field is found in any case, missing or repeated', async t => {
@@ -89,4 +95,13 @@ t.test('a megabyte of white space is trimmed in one go', async t => {
   t.strictSame(pickFields(['host', space, 'host', `${space}a${space}`]).host, ['', 'a'])
   t.equal(pickFields(['host', `a${space}b`]).host[0]?.length, 2 ** 20 + 2)
   t.equal(pickFields(new Array<string>(2 ** 20).fill('host')).host.length, 2 ** 19, 'half a million lines')
+})
+
+t.test('one field alone is picked as it is with the others', async t => {
+  for (const [name, field] of NAMES) {
+    const headers = [name.toUpperCase(), ' one\t', 'X-Other', 'none', name, 'two', `${name}x`, 'three', name]
+    t.strictSame(pickField(headers, name.toLowerCase()), ['one', 'two'], name)
+    t.strictSame(pickField(headers, name.toLowerCase()), pickFields(headers)[field], name)
+  }
+  t.strictSame(pickField([], 'host'), [])
 })

@@ -142,6 +142,18 @@ t.test('the option: a list is copied, so that changing it later changes nothing'
   t.equal(isOriginAllowed(policy, 'https://example.org', ''), true)
 })
 
+t.test('RFC 6454, 7.1: pages without a host, `null` and `file://`, may connect where the list has them', async t => {
+  for (const own of ['null', 'file://']) {
+    t.equal(allowed([own], own), true, own)
+    t.equal(allowed([own.toUpperCase()], own), true, `${own}, listed in capitals`)
+    t.equal(allowed([own], own.toUpperCase()), true, `${own}, sent in capitals`)
+    t.equal(allowed(['https://example.org'], own), false, `${own}, not listed`)
+    for (const other of ['null', 'file://', 'https://null', 'file://host', '']) {
+      if (other !== own) t.equal(allowed([own], other), false, `${other} is not ${own}`)
+    }
+  }
+})
+
 t.test('the option: anything else is a misuse that names it', async t => {
   const policies = [null, true, false, 0, '', 'ANY', '*', 'https://a.test', {}, /a/, new Set(['https://a.test'])]
   for (const policy of policies) {
@@ -151,7 +163,7 @@ t.test('the option: anything else is a misuse that names it', async t => {
 })
 
 t.test('the option: a list of anything but origins is a misuse that names option and value', async t => {
-  const hosts = ['', '*', 'any', 'null', 'example.org', 'example.org:80', '//example.org', '://example.org']
+  const hosts = ['', '*', 'any', 'nothing', 'example.org', 'example.org:80', '//example.org', '://example.org']
   const texts = [...hosts, 'https://', 'https:', 'http:///', 'https:a.test', 'https://a.test/', 'https://a.test/page']
   const values: [value: unknown, named: string][] = [
     ...texts.map((value): [string, string] => [value, JSON.stringify(value)]),

@@ -8,6 +8,7 @@ const INVALID_ARGUMENT = { name: 'MisuseError', code: 'invalid-argument' }
 t.test('4.2.2: what the handshake itself refuses with', async t => {
   const table: Record<keyof typeof REFUSALS, [status: number, headers: object, body: RegExp]> = {
     request: [400, {}, /HTTP/],
+    body: [400, {}, /body/],
     host: [400, {}, /Host/],
     method: [405, { allow: 'GET' }, /GET/],
     upgrade: [426, { upgrade: 'websocket' }, /WebSocket/],

@@ -54,6 +54,7 @@ t.test('4.1: a good request is an offer', async t => {
     origin: undefined,
     protocols: [],
     extensions: [],
+    expectsContinue: false,
   })
   const full = {
     Origin: ['http://example.org'],
@@ -69,7 +70,22 @@ t.test('4.1: a good request is an offer', async t => {
       { name: 'foo', parameters: [['a', '1']] },
       { name: 'bar', parameters: [] },
     ],
+    expectsContinue: false,
   })
+})
+
+t.test('RFC 9110, 10.1.1: a client that expects a 100', async t => {
+  for (const value of ['100-continue', '100-Continue']) {
+    t.match(readRequest(request({ Expect: [value] }), undefined), { expectsContinue: true }, value)
+  }
+  t.match(readRequest(request({ Expect: ['something else'] }), undefined), { expectsContinue: false })
+})
+
+t.test('a body would be taken for frames: there may be none', async t => {
+  for (const headers of [{ 'Content-Length': ['1'] }, { 'Content-Length': ['0', '5'] }, { 'Content-Length': [''] }, { 'Content-Length': ['x'] }, { 'Transfer-Encoding': ['chunked'] }]) {
+    t.equal(readRequest(request(headers), undefined), REFUSALS.body, JSON.stringify(headers))
+  }
+  t.match(readRequest(request({ 'Content-Length': ['0'] }), undefined), { key: KEY })
 })
 
 t.test('4.2.1: header names in any case, values with white space around them', async t => {

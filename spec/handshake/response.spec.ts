@@ -11,6 +11,7 @@ const OFFER: HandshakeOffer = {
   origin: 'http://example.com',
   protocols: ['chat', 'superchat'],
   extensions: [],
+  expectsContinue: false,
 }
 
 const HEAD =
@@ -95,6 +96,7 @@ t.test("4.2.2: the server's preference decides among the subprotocols offered", 
 t.test('4.2.2: each refusal of the handshake itself, in bytes', async t => {
   const heads: Record<keyof typeof REFUSALS, [line: string, headers?: string, connection?: string]> = {
     request: ['400 Bad Request'],
+    body: ['400 Bad Request'],
     host: ['400 Bad Request'],
     method: ['405 Method Not Allowed', 'allow: GET\r\n'],
     // RFC 9110, 7.8 and 15.5.22: a 426 says what to upgrade to, and names Upgrade in Connection.
@@ -160,4 +162,9 @@ t.test('headers of a refusal go out as Latin-1, a list of values as a line each'
     'HTTP/1.1 302 Found\r\nlocation: /caf\u00e9\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n' +
       'connection: close\r\ncontent-length: 0\r\n\r\n'
   )
+})
+
+t.test('RFC 9110, 7.8: a 100 in front of the 101, where the client waits for one', async t => {
+  const answer = formatAcceptance({ ...OFFER, expectsContinue: true }, '')
+  t.equal(answer, `HTTP/1.1 100 Continue\r\n\r\n${formatAcceptance(OFFER, '')}`)
 })

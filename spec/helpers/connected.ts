@@ -57,6 +57,7 @@ export function startConnection(t: Test, transport: Duplex, handlers: Handlers =
     ...(handlers.rawMessage && { rawMessage: handlers.rawMessage }),
     ...(options.pulled !== true && { message: log(describeMessage, handlers.message) }),
     drain: log(() => 'drain', handlers.drain),
+    ...(handlers.pong && { pong: handlers.pong }),
     close: log((code: number, reason: string) => `close ${code} ${reason}`.trimEnd(), handlers.close),
     failed: log((error: unknown) => `failed ${describeError(error)}`),
     gone: log(() => 'gone'),

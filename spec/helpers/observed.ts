@@ -5,7 +5,7 @@ import type { Role } from '../../lib/protocol/frame-parser.ts'
 import type { Compression } from '../../lib/protocol/message-codec.ts'
 import { Opcode, type DataOpcode } from '../../lib/protocol/opcode.ts'
 import { BufferedOutput } from '../../lib/protocol/output.ts'
-import { VIOLATIONS, type Violation, type ViolationName } from '../../lib/protocol/violation.ts'
+import { VIOLATIONS, Violation, type ViolationName } from '../../lib/protocol/violation.ts'
 import { bytes, closeFrame, hex, KEY, masked } from './frames.ts'
 
 export const ROLES: readonly Role[] = ['server', 'client']
@@ -27,6 +27,8 @@ export class Observed implements EndpointSink {
    * streaming `piece text 61`, `end text`; with compression `busy`, `ready`, `output`.
    */
   readonly events: string[] = []
+  /** Why it ended, where it failed. */
+  cause: unknown
   readonly output = new BufferedOutput()
   readonly role: Role
   readonly endpoint: Endpoint
@@ -70,8 +72,9 @@ export class Observed implements EndpointSink {
     this.#happened(`pong ${hex(data.subarray(start, end))}`)
   }
 
-  onClose(code: number, reason: string, violation: Violation | undefined): void {
-    this.#happened(closeEvent(code, reason, violation?.code))
+  onClose(code: number, reason: string, cause: unknown): void {
+    this.cause = cause
+    this.#happened(closeEvent(code, reason, cause instanceof Violation ? cause.code : undefined))
   }
 
   #happened(event: string): void {

@@ -29,6 +29,7 @@ const FOLDERS = [
   'lib/protocol',
   'lib/deflate',
   'lib/handshake',
+  'lib/node-internals',
   'spec/protocol',
   'spec/deflate',
   'spec/handshake',

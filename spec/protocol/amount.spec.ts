@@ -26,5 +26,6 @@ t.test('anything else is a misuse that names option, unit and value', async t =>
     const check = (): unknown => checkAmount('limits.x', value, 'bytes')
     t.throws(check, MisuseError)
     t.throws(check, { code: 'invalid-option', message }, shown)
+    t.throws(() => checkAmount('limits.x', value, 'bytes', 'invalid-argument'), { code: 'invalid-argument', message }, shown)
   }
 })

@@ -658,7 +658,7 @@ t.test('inside onClose it is over: nothing can be sent', async t => {
   t.equal(observed.sent(), GOODBYE)
 })
 
-t.test('7.4.1: a sink that throws fails the connection with 1011, and the error goes on', async t => {
+t.test('7.4.1: a sink that throws fails the connection with 1011, and onClose is given the error', async t => {
   const error = new Error('from the sink')
   const throwAt = (observed: Observed, event: string): void => {
     observed.hook = now => {
@@ -675,7 +675,8 @@ t.test('7.4.1: a sink that throws fails the connection with 1011, and the error 
       ] as const) {
         const observed = new Observed(role)
         throwAt(observed, event)
-        t.throws(() => observed.feed([...frames, frame(TEXT, 'never')], way), error)
+        observed.feed([...frames, frame(TEXT, 'never')], way)
+        t.equal(observed.cause, error)
         t.strictSame(observed.events, [event, 'close 1011'])
         t.ok(observed.sent().endsWith(asSentBy(role, [closeFrame(1011)])))
         observed.feed([frame(TEXT, 'never')])
@@ -691,8 +692,25 @@ t.test('7.4.1: a sink that throws fails the connection with 1011, and the error 
   throwAt(resumed, 'text a')
   resumed.endpoint.pause()
   resumed.feed([frame(TEXT, 'a')])
-  t.throws(() => resumed.endpoint.resume(), error)
+  resumed.endpoint.resume()
+  t.equal(resumed.cause, error)
   t.strictSame(resumed.events, ['text a', 'close 1011'])
+})
+
+t.test('7.4.1: where no memory can be had for the close frame either, onClose is given what went wrong first', async t => {
+  const observed = new Observed('server')
+  const first = new RangeError('Array buffer allocation failed')
+  const value = (): never => {
+    throw new Error('not this one')
+  }
+  observed.hook = event => {
+    if (event !== 'text a') return
+    for (const name of ['reserve', 'append'] as const) t.intercept(observed.output, name, { value })
+    throw first
+  }
+  observed.feed([frame(TEXT, 'a')])
+  t.equal(observed.cause, first)
+  t.strictSame(observed.events, ['text a', 'close 1011'])
 })
 
 // Sending

@@ -7,11 +7,11 @@ import {
   addressKey,
   clientAddress,
   isNear,
-  peerAddress,
   resolveTrustProxy,
   TrustedProxies,
   type TrustProxyOption,
 } from '../../lib/transport/client-address.ts'
+import { peerAddress } from '../../lib/node-internals/peer-address.ts'
 import { eventually } from '../helpers/journal.ts'
 
 t.test("a socket's address is the one that Node tells, whoever is asked, and none is kept with the socket", async t => {

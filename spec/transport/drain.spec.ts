@@ -6,6 +6,10 @@ import { Drain } from '../../lib/transport/drain.ts'
 class Fake {
   readonly log: string[] = []
 
+  close(code: number): void {
+    this.log.push(`close ${code}`)
+  }
+
   closeWithin(time: number, code: number): void {
     this.log.push(`close ${code} within ${time}`)
   }
@@ -55,14 +59,13 @@ t.test('what is left at the end of the time is dropped', async t => {
   t.strictSame(await drain.done, { closed: 1, dropped: 1, refused: 0 })
 })
 
-t.test('a code that is misuse sets no deadline', async t => {
-  class Picky extends Fake {
-    override closeWithin(): void {
-      throw new Error('no code')
-    }
-  }
-  const picky = new Picky()
-  t.throws(() => new Drain([picky], []).start(0, 5), { message: 'no code' })
+t.test('without a time each connection keeps to its own', async t => {
+  const [one, over] = [new Fake(), new Fake()]
+  const drain = new Drain([one], [over]).start(undefined, 1001)
+  t.strictSame([one.log, over.log], [['close 1001'], ['close 1001']])
   await new Promise(resolve => setTimeout(resolve, 3 * RESOLUTION))
-  t.strictSame(picky.log, [])
+  t.equal(one.log.length, 1)
+  drain.gone(one)
+  drain.gone(over)
+  await drain.done
 })

@@ -384,13 +384,17 @@ t.test('a holder that gives something up when it is stopped keeps others from be
   t.equal(budget.bytes, 43_000)
 })
 
-t.test('a holder that throws leaves the budget at work', async t => {
+t.test('a holder that throws leaves the budget at work, and is ended', async t => {
   const { budget, holder } = made()
   const a = holder(40_000)
+  const failure = new Error('as expected')
+  const ends: unknown[] = []
+  Object.assign(a, { broken: (error: unknown) => void ends.push(error) })
   a.stopReading = () => {
-    throw new Error('as expected')
+    throw failure
   }
-  t.throws(() => holder(25_000), /as expected/)
+  t.doesNotThrow(() => holder(25_000))
+  t.strictSame(ends, [failure])
   t.doesNotThrow(() => holder(30_000))
   t.ok(budget.bytes <= LIMIT)
 })

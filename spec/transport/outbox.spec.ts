@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { HIGH_WATER, Outbox } from '../../lib/transport/outbox.ts'
 import { pinned } from '../../lib/transport/pinned-memory.ts'
+import { FIRST_PORTION } from '../../lib/transport/portion.ts'
 import { bytes, hex } from '../helpers/frames.ts'
 import { eventually, turn, within } from '../helpers/journal.ts'
 import { MemoryTransport, socketPair } from '../helpers/transports.ts'
@@ -16,6 +17,8 @@ interface Watched {
 function watch(calls: string[]): ConstructorParameters<typeof Outbox>[1] {
   return {
     onFlush: () => void calls.push('flush'),
+    broken() {},
+    onProgress() {},
     onQueueChanged() {},
     onUnblocked: () => void calls.push('unblocked'),
     onDrain: () => void calls.push('drain'),
@@ -80,19 +83,86 @@ t.test('what is set aside waits in memory of its own, in order with what is adde
   t.equal(transport.writes.at(-1)?.[0].buffer.byteLength, 1)
 })
 
-t.test('what was set aside goes with the last flush, though the transport takes no more', async t => {
+t.test('the transport is ended behind what was set aside', async t => {
   const { outbox, transport } = watched(t)
   transport.stall()
   outbox.append(Buffer.alloc(20_000))
   outbox.flush()
   add(outbox, 'b')
   outbox.setAside(true)
-  outbox.flush()
-  t.equal(transport.writableLength, 20_000)
-  outbox.flushLast()
-  t.equal(transport.writableLength, 20_001)
+  outbox.endTransport()
+  t.strictSame([transport.writableLength, transport.writableEnded], [20_000, false])
+  transport.goOn()
+  await once(transport, 'finish')
   t.equal(outbox.promised, 0)
+  t.equal(Buffer.concat(transport.writes.flat()).length, 20_001)
 })
+
+t.test('a transport that takes little at a time gets no more than a portion, and says so each time', async t => {
+  const transport = new MemoryTransport()
+  t.teardown(() => transport.destroy())
+  let progress = 0
+  const outbox = new Outbox(transport, { onFlush() {}, broken() {}, onProgress: () => void progress++, onQueueChanged() {}, onUnblocked() {}, onDrain() {} })
+  transport.on('drain', () => outbox.unblocked())
+  transport.stall()
+  const [one, two] = [noise(10_000_000), noise(3_000_000)]
+  add(outbox, 'head')
+  outbox.append(one)
+  outbox.flush()
+  outbox.append(two)
+  outbox.settle()
+  t.equal(outbox.queued, 13_000_004)
+  let parts = 0
+  let portion = FIRST_PORTION
+  while (outbox.queued > 0) {
+    t.ok(transport.writableLength <= portion)
+    portion = Math.min(2 * portion, 2 * 1024 * 1024)
+    const before = outbox.queued
+    transport.takeOne()
+    await turn()
+    t.ok(outbox.queued < before)
+    parts++
+  }
+  t.ok(parts >= 7 && progress >= 7, `${parts} parts, ${progress} times`)
+  t.ok(Buffer.concat(transport.writes.flat()).equals(Buffer.concat([Buffer.from('head'), one, two])))
+  t.equal(outbox.held, 0)
+})
+
+t.test('a transport that lets more wait than a portion gets what is next in large pieces', async t => {
+  const transport = new MemoryTransport({ writableHighWaterMark: 4 * FIRST_PORTION })
+  t.teardown(() => transport.destroy())
+  const outbox = new Outbox(transport, watch([]))
+  transport.on('drain', () => outbox.unblocked())
+  transport.stall()
+  for (let i = 0; i < 6; i++) {
+    outbox.append(noise(FIRST_PORTION))
+    outbox.settle()
+    outbox.flush()
+  }
+  t.ok(outbox.queued - transport.writableLength > 0, 'some of it waits here')
+  transport.goOn()
+  await eventually('an empty queue', () => outbox.queued === 0)
+  t.ok(Buffer.concat(transport.writes.flat()).equals(Buffer.concat(new Array<Buffer>(6).fill(noise(FIRST_PORTION)))))
+  t.ok(transport.writes.flat().length < 20, `${transport.writes.flat().length} pieces`)
+})
+
+for (const droppable of [true, false]) {
+  t.test(`what waits for a transport that is gone is dropped at once, droppable: ${droppable}`, async t => {
+    const { outbox, transport } = watched(t)
+    transport.stall()
+    outbox.append(noise(2 * FIRST_PORTION))
+    outbox.flush()
+    add(outbox, noise(20_000))
+    outbox.setAside(droppable)
+    t.ok(outbox.promised >= 20_000)
+    transport.destroy()
+    let asked = 0
+    Object.defineProperty(transport, 'writable', { get: () => void asked++ })
+    outbox.flush()
+    t.equal(outbox.promised, 0)
+    t.ok(asked < 5, `asked ${asked} times`)
+  })
+}
 
 t.test('nothing is written where nothing was added', async t => {
   const { outbox, transport, calls } = watched(t)
@@ -164,13 +234,13 @@ t.test('small pieces next to one another are copied together, up to 4 KiB each',
   t.strictSame(transport.writes[0], [Buffer.concat([a, b]), c, Buffer.concat([d, e])])
 })
 
-t.test('more than a slab: several pieces, one write, no byte lost', async t => {
+t.test('more than a slab: several pieces, a write for each portion, no byte lost', async t => {
   const { outbox, transport } = watched(t)
-  const parts = Array.from({ length: 50 }, (_, i) => noise(5000, i + 1))
+  const parts = Array.from({ length: FIRST_PORTION / 5000 + 20 }, (_, i) => noise(5000, i + 1))
   for (const part of parts) add(outbox, part)
   outbox.flush()
-  t.equal(transport.writes.length, 1)
-  t.equal(transport.written(), hex(Buffer.concat(parts)))
+  t.equal(transport.writes.length, 2)
+  t.ok(transport.written() === hex(Buffer.concat(parts)))
 })
 
 t.test('a stream may keep what it was given: its bytes are never written over', async t => {
@@ -207,9 +277,10 @@ t.test("after a write that a kernel's socket took at once the memory is used aga
 t.test("a kernel's socket that has not taken all keeps its memory: bytes arrive as they were", async t => {
   const [server, client] = await socketPair(t)
   const outbox = new Outbox(server, watch([]))
+  server.on('drain', () => outbox.unblocked())
   const sent: Buffer[] = []
   // Until the kernel's buffers are full, and then some.
-  for (let i = 0; server.writableLength < 200_000; i++) {
+  for (let i = 0; outbox.queued < 200_000; i++) {
     const data = noise(3000, (i % 250) + 1)
     sent.push(data)
     add(outbox, data)
@@ -343,7 +414,7 @@ t.test('each write is told with its size; with 0 where nothing can be written an
   const transport = new MemoryTransport()
   t.teardown(() => transport.destroy())
   const sizes: number[] = []
-  const outbox = new Outbox(transport, { onFlush: size => void sizes.push(size), onQueueChanged() {}, onUnblocked() {}, onDrain() {} })
+  const outbox = new Outbox(transport, { onFlush: size => void sizes.push(size), broken() {}, onProgress() {}, onQueueChanged() {}, onUnblocked() {}, onDrain() {} })
   outbox.flush()
   t.strictSame(sizes, [], 'nothing to write')
   outbox.append(Buffer.alloc(20_000))
@@ -366,6 +437,8 @@ t.test('drain comes in a turn of its own, so that one who sends whenever he may 
   let drains = 0
   const outbox: Outbox = new Outbox(transport, {
     onFlush() {},
+    broken() {},
+    onProgress() {},
     onQueueChanged() {},
     onUnblocked() {},
     onDrain() {
@@ -410,8 +483,8 @@ t.test('drained rejects where the end comes first, and drain does not come any m
   outbox.append(noise(HIGH_WATER))
   outbox.settle()
   const waiting = outbox.drained()
-  outbox.end()
-  await t.rejects(within(waiting, 'the end'), { message: 'the connection is closed', code: 'connection-closed' })
+  outbox.end(() => new Error('over'))
+  await t.rejects(within(waiting, 'the end'), { message: 'over' })
   transport.goOn()
   await turn()
   t.notOk(calls.includes('drain'))
@@ -513,8 +586,8 @@ t.test('taken rejects where the end comes first', async t => {
   outbox.append(noise(HIGH_WATER))
   outbox.settle()
   const waiting = outbox.taken()
-  outbox.end()
-  await t.rejects(within(waiting, 'the end'), { code: 'connection-closed' })
+  outbox.end(() => new Error('over'))
+  await t.rejects(within(waiting, 'the end'), { message: 'over' })
 })
 
 /** Has a transport that takes nothing, and one message of `size` bytes written to it. */
@@ -541,17 +614,24 @@ t.test('what waits for a blocked transport has memory of its own, of any size, a
 
 t.test('of several pieces none pins more than twice its size while it waits', async t => {
   const { outbox, transport } = blockedBy(t, 10)
-  const large = Buffer.alloc(300_000)
+  const large = Buffer.alloc(6 * FIRST_PORTION)
   add(outbox, noise(20_000))
-  outbox.append(large.subarray(0, 100_000))
+  outbox.append(large.subarray(0, 2 * FIRST_PORTION))
   add(outbox, noise(30_000))
-  outbox.append(large.subarray(0, 200_000))
+  outbox.append(large.subarray(0, 4 * FIRST_PORTION))
   outbox.flush()
-  transport.goOn()
-  await eventually('all of it', () => transport.writes.flat().length === 5)
-  for (const { length, buffer } of transport.writes.flat().slice(1)) {
-    t.ok(buffer.byteLength <= 2 * length, `${length} bytes in ${buffer.byteLength}`)
+  // A part pins what has gone of its message, and that counts until the last one is taken.
+  let parts = 0
+  for (; outbox.queued > 0; parts++) {
+    const [pieces] = transport.writes.slice(-1)
+    const pinned = new Set(pieces.map(({ buffer }) => buffer))
+    const bytes = [...pinned].reduce((sum, { byteLength }) => sum + byteLength, 0)
+    t.ok(bytes <= 2 * outbox.held, `${bytes} bytes, ${outbox.held} counted`)
+    transport.takeOne()
+    await turn()
   }
+  t.ok(parts > 3)
+  t.equal(outbox.held, 0)
 })
 
 t.test('the first write that waits pins a slab; once many are pinned, batches are copied before they are written', async t => {

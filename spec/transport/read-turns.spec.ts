@@ -87,7 +87,7 @@ t.test('what the line has taken is not charged to the reads behind it', async t 
 
 t.test('one that throws costs the others nothing but its turn', async t => {
   const log: string[] = []
-  const thrown = new Promise(resolve => process.once('uncaughtException', resolve))
+  const thrown = new Promise(resolve => process.once('warning', resolve))
   waitForTurn({
     takeTurn() {
       throw new Error('as expected')
@@ -156,7 +156,7 @@ t.test('behind reads it has 4 ms of each turn', async t => {
 
 t.test('work that throws costs the rest of it, and nothing else', async t => {
   const log: string[] = []
-  const thrown = new Promise(resolve => process.once('uncaughtException', resolve))
+  const thrown = new Promise(resolve => process.once('warning', resolve))
   waitToWork({
     takeTurn() {
       throw new Error('as expected')

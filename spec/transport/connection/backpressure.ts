@@ -105,7 +105,7 @@ t.test('over limits.queuedBytes the connection is dropped as a slow consumer', a
   t.equal(connection.send('more'), false)
   await journal.until('gone')
   t.strictSame(journal.lines, ['open', 'close 1006 slow-consumer', 'gone'])
-  t.strictSame(connection.closed, { code: 1006, reason: 'slow-consumer' })
+  t.strictSame(connection.closeInfo, { code: 1006, reason: 'slow-consumer', clean: false })
 })
 
 t.test('the limit is passed by one byte, not by none', async t => {

@@ -14,11 +14,11 @@ t.test('we begin: our close frame, then the answer; close is called with what th
   t.equal(transport.written(), closeFrame(3000, 'we go'))
   t.strictSame(journal.lines, ['open'], 'not over yet')
   t.equal(transport.finished, false)
-  t.equal(connection.closed, undefined)
+  t.equal(connection.closeInfo, undefined)
   feed(closeFrame(3001, 'me too'))
   await journal.until('close')
   t.equal(connection.readyState, 'closed')
-  t.strictSame(connection.closed, { code: 3001, reason: 'me too' })
+  t.strictSame(connection.closeInfo, { code: 3001, reason: 'me too', clean: true })
   await turn()
   t.equal(transport.finished, true, 'the server ends the transport')
   t.equal(transport.written(), '', 'and says no more')
@@ -301,7 +301,7 @@ t.test('over a socket: a peer with unread bytes under way still gets our close f
   await journal.until('gone')
   await wire.journal.until('closed')
   t.notOk(wire.journal.lines.some(line => line.startsWith('error')))
-  t.equal(connection.closed?.code, 1002)
+  t.equal(connection.closeInfo?.code, 1002)
 })
 
 t.test('over a socket: all that was sent arrives before the close frame, however much', async t => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { setTimeout as wait } from 'node:timers/promises'
 import { RESOLUTION } from '../../../lib/transport/deadlines.ts'
 import { connected, startConnection } from '../../helpers/connected.ts'
-import { bytes, closeFrame, frame, masked } from '../../helpers/frames.ts'
+import { bytes, closeFrame, frame, hex, masked } from '../../helpers/frames.ts'
 import { eventually, turn } from '../../helpers/journal.ts'
 import { socketPair } from '../../helpers/transports.ts'
 import { WireClient } from '../../helpers/wire-client.ts'
@@ -14,11 +14,59 @@ const [TEXT, PING, PONG] = ['81', '89', '8a']
 
 t.test('pings and pongs of ours, with text, bytes or nothing', async t => {
   const { connection, transport } = connected(t)
-  t.strictSame([connection.ping(), connection.ping('ä'), connection.ping(new Uint16Array([0x6161]))], [true, true, true])
+  for (const payload of ['', 'ä', new Uint16Array([0x6161])]) void connection.ping(payload)
   t.strictSame([connection.pong(), connection.pong(Buffer.alloc(125))], [true, true])
   await turn()
   const expected = [frame(PING), frame(PING, 'ä'), frame(PING, 'aa'), frame(PONG), frame(PONG, Buffer.alloc(125))]
   t.equal(transport.written(), expected.join(''))
+})
+
+t.test('ping: how long the pong took, each its own', async t => {
+  const pongs: string[] = []
+  const { connection, transport, journal, feed } = connected(t, { pong: (_, data) => void pongs.push(hex(data)) })
+  await turn()
+  const [one, two, three] = [connection.ping(), connection.ping('mine'), connection.ping()]
+  await turn()
+  const sent = transport.written()
+  const payloads = [sent.slice(4, 20), hex(Buffer.from('mine')), sent.slice(36)]
+  t.equal(sent, payloads.map(payload => frame(PING, bytes(payload))).join(''))
+  t.not(payloads[0], payloads[2])
+  feed(frame(PONG, 'nobody asked'))
+  const before = performance.now()
+  await eventually('5 ms', () => performance.now() - before > 5)
+  // Section 5.5.3: a peer may answer only the newest of several pings.
+  feed(frame(PONG, 'mine'))
+  const times = await Promise.all([one, two])
+  t.ok(times.every(time => time >= 5 && time < 5000), `${times}`)
+  feed(frame(PONG, bytes(payloads[2])))
+  t.ok((await three) >= 5)
+  t.strictSame(pongs, [hex(Buffer.from('nobody asked')), payloads[1], payloads[2]])
+  t.strictSame(journal.lines, ['open'])
+})
+
+t.test('ping: rejects where the connection ends first, and whoever does not look is not told', async t => {
+  const { connection, feed } = connected(t)
+  await turn()
+  const waiting = [connection.ping(), connection.ping('a')]
+  void connection.ping()
+  feed(closeFrame(1000, 'bye'))
+  for (const each of waiting) await t.rejects(each, { code: 'connection-closed', closeCode: 1000, reason: 'bye' })
+  await t.rejects(connection.ping(), { code: 'connection-closed' })
+})
+
+t.test('ping: no more than 128 wait', async t => {
+  const { connection, transport, feed } = connected(t)
+  await turn()
+  transport.written()
+  const all = Array.from({ length: 128 }, () => connection.ping())
+  await turn()
+  const sent = transport.written()
+  t.throws(() => connection.ping(), { name: 'MisuseError', code: 'invalid-state', message: /128/ })
+  await turn()
+  t.equal(transport.written(), '')
+  feed(frame(PONG, bytes(sent.slice(-16))))
+  await Promise.all(all)
+  void connection.ping()
 })
 
 t.test('a ping is answered by itself, and neither it nor a pong is a message', async t => {
@@ -150,7 +198,7 @@ t.test('a peer whose input waits is pinged after 2, 4, 8 turns and so on: where 
   t.strictSame(await pinged(8), [], 'what is queued asks as well')
 })
 
-t.test('so is one that waits for callbacks, but not one that the user has paused', async t => {
+t.test('so is one that waits for callbacks, and one that the user has paused', async t => {
   const { feed, transport, connection } = connected(t, { message: () => new Promise(() => {}) }, { limits: { pendingMessages: 1 } })
   await turn()
   feed(frame('81', 'a'))
@@ -163,5 +211,6 @@ t.test('so is one that waits for callbacks, but not one that the user has paused
   paused.connection.pause()
   for (let i = 0; i < 20; i++) paused.connection.countSilence(6)
   await turn()
-  t.equal(paused.transport.written(), '')
+  t.equal(paused.transport.written(), frame('89').repeat(5), 'after 2 and 4, then every 6')
+  t.equal(paused.connection.countSilence(6), 0, 'it can not be heard, and is not dropped')
 })

@@ -62,7 +62,7 @@ t.test('the messages of a stream count as well', async t => {
   const gate = new HandGate()
   const { connection, transport, feed } = connected(t, {}, { gate })
   const seen: number[] = []
-  void (async () => {
+  const reading = (async () => {
     for await (const message of connection.messages({ stream: true })) {
       let size = 0
       for await (const piece of message) size += piece.length
@@ -81,6 +81,7 @@ t.test('the messages of a stream count as well', async t => {
   await turn()
   t.strictSame(seen, [1, 2, 3])
   connection.terminate()
+  await t.rejects(reading, { code: 'connection-closed' })
 })
 
 t.test('while it waits it can be closed, and what came before the peer’s close frame is handed over', async t => {

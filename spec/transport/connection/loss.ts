@@ -23,7 +23,7 @@ t.test('terminate drops the transport at once: 1006, terminated', async t => {
   connection.close(1000)
   await turn()
   t.equal(journal.lines.length, 3)
-  t.strictSame(connection.closed, { code: 1006, reason: 'terminated' })
+  t.strictSame(connection.closeInfo, { code: 1006, reason: 'terminated', clean: false })
 })
 
 t.test('terminate takes a reason, and the first one counts', async t => {
@@ -85,7 +85,7 @@ t.test('the peer ends without a closing handshake: 1006 without a reason, and ou
   t.strictSame(wire.journal.lines, ['end', 'closed'], 'no close frame, no reset')
   await journal.until('gone')
   t.strictSame(journal.lines, ['open', 'text a', 'close 1006', 'gone'])
-  t.strictSame(connection.closed, { code: 1006, reason: '' })
+  t.strictSame(connection.closeInfo, { code: 1006, reason: '', clean: false })
 })
 
 t.test('the peer ends in the middle of a message: nothing of it is delivered', async t => {

@@ -21,25 +21,40 @@ t.test('for await takes the messages in place of the callback, until the connect
   await within(reading, 'the end of the loop')
   t.strictSame(seen, ['a', Buffer.from('b'), '', 'c'])
   t.strictSame(journal.lines.slice(0, 2), ['open', 'close 1000 bye'])
-  t.strictSame(connection.closed, { code: 1000, reason: 'bye' })
+  t.strictSame(connection.closeInfo, { code: 1000, reason: 'bye', clean: true })
 })
 
-t.test('the loop ends with the connection in every way, and does not throw', async t => {
-  const endings: [how: string, end: (peer: ReturnType<typeof connected>) => void, code: number][] = [
-    ['terminated', ({ connection }) => connection.terminate(), 1006],
-    ['ended by the transport', ({ transport }) => transport.push(null), 1006],
-    ['a violation', ({ feed }) => feed('8300'), 1002],
-    ['closed by us', ({ connection, feed }) => (connection.close(3000), feed(closeFrame(3000))), 3000],
+t.test('the loop ends where the closing handshake was complete with a usual code, and else throws', async t => {
+  const closing = (code: number) => ({ connection, feed }: ReturnType<typeof connected>): void => {
+    connection.close(code)
+    feed(closeFrame(code))
+  }
+  type Ending = readonly [how: string, end: (peer: ReturnType<typeof connected>) => void, code: number, throws: boolean]
+  const endings: readonly Ending[] = [
+    ['terminated', ({ connection }) => connection.terminate(), 1006, true],
+    ['ended by the transport', ({ transport }) => transport.push(null), 1006, true],
+    ['a violation', ({ feed }) => feed('8300'), 1002, true],
+    ['failed by us', ({ connection }) => connection.fail(1001, 'idle'), 1001, true],
+    ['closed without a code', ({ feed }) => feed('8800'), 1005, false],
+    ...[1000, 1001, 3000, 4999].map(code => [`closed with ${code}`, closing(code), code, false] as const satisfies Ending),
+    ...[1002, 1003, 1008, 1011, 1012, 1013].map(code => [`closed with ${code}`, closing(code), code, true] as const satisfies Ending),
   ]
-  for (const [how, end, code] of endings) {
+  for (const [how, end, code, throws] of endings) {
     const peer = connected(t, {}, PULLED)
     const reading = (async () => {
       for await (const _ of peer.connection) throw new Error('no message was sent')
     })()
     await turn()
     end(peer)
-    await within(reading, `the end of the loop: ${how}`)
-    t.equal(peer.connection.closed?.code, code, how)
+    const ended = within(reading, `the end of the loop: ${how}`).then(
+      () => 'ends',
+      (error: unknown) => error
+    )
+    if (throws) t.match(await ended, { name: 'ConnectionClosedError', code: 'connection-closed', closeCode: code }, how)
+    else t.equal(await ended, 'ends', how)
+    t.equal(peer.connection.closeInfo?.code, code, how)
+    const iterator = peer.connection[Symbol.asyncIterator]()
+    t.strictSame(await iterator.next(), { done: true, value: undefined }, 'thrown once')
   }
 })
 
@@ -52,11 +67,11 @@ t.test('messages that came before the end are still handed over', async t => {
   t.strictSame(seen, names(5))
 })
 
-t.test('a connection that is over when the loop begins has no messages', async t => {
+t.test('a connection that is over when the loop begins has no messages, and the loop says how it ended', async t => {
   const { connection, journal } = connected(t, {}, PULLED)
   connection.terminate()
   await journal.until('gone')
-  t.strictSame(await within(connection[Symbol.asyncIterator]().next(), 'the end'), { done: true, value: undefined })
+  await t.rejects(within(connection[Symbol.asyncIterator]().next(), 'the end'), { code: 'connection-closed', closeCode: 1006, reason: 'terminated' })
 })
 
 t.test('of one chunk with many messages only 16 wait, and all come in order', async t => {
@@ -161,7 +176,7 @@ t.test('closed while messages wait: a loop that goes on gets all that comes befo
     const seen: unknown[] = [(await first).value]
     for await (const message of iterator) seen.push(message)
     t.strictSame(seen, [...names(100), 'last'], whose)
-    t.strictSame(connection.closed, { code: 1000, reason: '' })
+    t.strictSame(connection.closeInfo, { code: 1000, reason: '', clean: true })
   }
 })
 
@@ -186,9 +201,12 @@ t.test('closed, and nobody asks: the deadline ends it, and what waited is there'
   await turn()
   connection.close(1000)
   await journal.until('gone')
-  t.strictSame(connection.closed, { code: 1006, reason: 'close-timeout' })
+  t.strictSame(connection.closeInfo, { code: 1006, reason: 'close-timeout', clean: false })
   const seen: unknown[] = []
-  for await (const message of connection) seen.push(message)
+  const reading = (async () => {
+    for await (const message of connection) seen.push(message)
+  })()
+  await t.rejects(reading, { code: 'connection-closed', closeCode: 1006, reason: 'close-timeout' })
   t.strictSame(seen, names(16))
 })
 
@@ -279,6 +297,6 @@ t.test('two loops share an iterator: where both have left, one that began betwee
   feed(frame(TEXT, 'a'))
   t.strictSame(await within(fresh.next(), 'the message'), { done: false, value: 'a' })
   connection.terminate()
-  t.strictSame(await within(fresh.next(), 'the end'), { done: true, value: undefined })
+  await t.rejects(within(fresh.next(), 'the end'), { code: 'connection-closed' })
   t.notOk(journal.lines.includes('text a'))
 })

@@ -354,7 +354,7 @@ t.test('a large text that is not ASCII is decoded in several turns, and counts m
     const { connection, transport } = connected(t, pulled ? {} : { message }, { memory, pulled })
     await turn()
     const messages = connection[Symbol.asyncIterator]()
-    if (pulled) void messages.next().then(({ value }) => seen.push(String(value)))
+    if (pulled) void messages.next().then(({ value }) => seen.push(String(value)), () => {})
     else await messages.return()
     transport.push(wire.subarray(0, 100_000))
     await turn()

@@ -145,7 +145,8 @@ t.test('once our close frame is out, nothing is sent any more', async t => {
   const { connection, transport } = connected(t)
   connection.send('before')
   connection.close(1000)
-  t.strictSame([connection.send('after'), connection.send(bytes('00')), connection.ping(), connection.pong()], [false, false, false, false])
+  t.strictSame([connection.send('after'), connection.send(bytes('00')), connection.pong()], [false, false, false])
+  await t.rejects(connection.ping(), { code: 'connection-closed' })
   t.equal(connection.sendLent(Opcode.text, 'after'), false)
   await turn()
   t.equal(transport.written(), frame(TEXT, 'before') + closeFrame(1000))
@@ -176,6 +177,7 @@ t.test('topics are the business of the hub, which hears of open connections only
   const hub: TopicHub<Connection<string>> = {
     subscribe: (socket, topic) => calls.push(['subscribe', socket, topic]),
     unsubscribe: (socket, topic) => calls.push(['unsubscribe', socket, topic]),
+    isSubscribed: (socket, topic) => calls.push(['isSubscribed', socket, topic]) > 0,
     topicBytes: () => 0,
     publish: (topic, data, options, except) => calls.push(['publish', topic, data, options, except]),
   }

@@ -297,12 +297,12 @@ t.test('drop policies: pings and pongs have room behind the limit, up to twice o
     const limits = { queuedBytes: SENT }
     const peer = await stalled(t, { limits, slowReceivers: { broadcast: policy } })
     const many = Math.floor(SENT / 127)
-    for (let i = 0; i < many; i++) peer.connection.ping(Buffer.alloc(125))
+    for (let i = 0; i < many; i++) peer.connection.pong(Buffer.alloc(125))
     t.equal(peer.connection.readyState, 'open')
-    peer.connection.ping(Buffer.alloc(125))
+    peer.connection.pong(Buffer.alloc(125))
     t.equal(peer.connection.readyState, 'closed')
     await peer.journal.until('close')
-    t.strictSame(peer.connection.closed, { code: 1006, reason: 'slow-consumer' })
+    t.strictSame(peer.connection.closeInfo, { code: 1006, reason: 'slow-consumer', clean: false })
   }
 })
 

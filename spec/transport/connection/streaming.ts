@@ -106,7 +106,7 @@ t.test('limits.messageBytes holds for the whole message', async t => {
   await peer.journal.until('close 1009')
 })
 
-t.test('the connection ends inside a message: the message rejects, whichever way; the loop over messages ends', async t => {
+t.test('the connection ends inside a message: the message rejects, whichever way; the loop over messages ends as the connection does', async t => {
   const endings: [how: string, end: (peer: Connected) => void][] = [
     ['terminated', ({ connection }) => connection.terminate()],
     ['the transport ended', ({ transport }) => transport.push(null)],
@@ -125,7 +125,8 @@ t.test('the connection ends inside a message: the message rejects, whichever way
     end(peer)
     await t.rejects(within(next, 'the rest'), { code: 'connection-closed' }, how)
     await t.rejects(message.next(), { code: 'connection-closed' }, `${how}, again`)
-    t.strictSame(await within(messages.next(), 'the end'), { done: true, value: undefined }, how)
+    if (how === 'closed by the peer') t.strictSame(await within(messages.next(), 'the end'), { done: true, value: undefined }, how)
+    else await t.rejects(within(messages.next(), 'the end'), { code: 'connection-closed' }, how)
   }
 })
 
@@ -214,7 +215,7 @@ t.test('one way at a time; another when the loop was left', async t => {
   const ended = connected(t, {}, PULLED)
   ended.connection.terminate()
   await ended.journal.until('gone')
-  t.strictSame(await within(ended.connection.messages({ stream: true }).next(), 'the end'), { done: true, value: undefined })
+  await t.rejects(within(ended.connection.messages({ stream: true }).next(), 'the end'), { code: 'connection-closed', closeCode: 1006 })
 })
 
 t.test('closed inside a message that waits to be read: the rest comes, and those behind it', async t => {
@@ -229,7 +230,7 @@ t.test('closed inside a message that waits to be read: the rest comes, and those
   for await (const piece of message) seen.push(piece)
   for await (const other of messages) for await (const piece of other) seen.push(piece)
   t.strictSame(seen, ['a', 'b', 'c'])
-  t.strictSame(peer.connection.closed, { code: 1000, reason: '' })
+  t.strictSame(peer.connection.closeInfo, { code: 1000, reason: '', clean: true })
 })
 
 t.test('paused and closed inside a message that waits to be read: the rest is thrown away', async t => {
@@ -291,7 +292,7 @@ t.test('a client whose messages wait reads them one way, then the other, and bac
   transport.push(bytes(closeFrame(1000)))
   for await (const message of connection) seen.push(message as string)
   t.strictSame(seen.slice(5), Array.from({ length: 12 }, (_, i) => `${i + 8}`))
-  t.strictSame(connection.closed, { code: 1000, reason: '' })
+  t.strictSame(connection.closeInfo, { code: 1000, reason: '', clean: true })
 })
 
 t.test('a client that leaves its streams: what comes later waits for the next loop', async t => {
@@ -679,5 +680,5 @@ t.test('two loops share the streams: where both have left, one that began betwee
   await eventually('the rest', () => fresh.seen.length === 4)
   t.strictSame(fresh.seen, ['text', 'a', 'b', 'end'])
   peer.connection.terminate()
-  await within(fresh.done, 'the end of the loop')
+  await t.rejects(within(fresh.done, 'the end of the loop'), { code: 'connection-closed' })
 })

@@ -4,6 +4,7 @@
  * sends itself, which are not documented: where they look otherwise, all is as cluster leaves it.
  */
 import cluster, { type Worker } from 'node:cluster'
+import { usesInternals } from './switch.ts'
 
 /** What cluster's processes say to each other, as far as it is looked at here. */
 interface Internal {
@@ -47,7 +48,7 @@ let mending = false
 
 /** For all workers that are forked from now on. Once is enough. */
 export function mendCluster(): void {
-  if (mending) return
+  if (mending || !usesInternals) return
   mending = true
   cluster.on('fork', worker => {
     keepPorts(worker)

@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib'
 import t from 'tap'
-import { isCalledAsExpected, openSync, type SyncStream, type Zlib } from '../../lib/deflate/zlib-sync.ts'
+import { isCalledAsExpected, openSync, type SyncStream, type Zlib } from '../../lib/node-internals/zlib-sync.ts'
 import { bytes, hex } from '../helpers/frames.ts'
 
 const { Z_FINISH, Z_SYNC_FLUSH } = zlib.constants

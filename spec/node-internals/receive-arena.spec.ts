@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
-import { arenaState, isArena, readIntoArena, type ArenaListener } from '../../lib/transport/receive-arena.ts'
+import * as receiveArena from '../../lib/node-internals/receive-arena.ts'
+import { arenaState, isArena, isRead, readIntoArena, type ArenaListener } from '../../lib/node-internals/receive-arena.ts'
 import { turn } from '../helpers/journal.ts'
 
 const PORTABLE = process.env.KORE_WS_PORTABLE === '1'
@@ -21,15 +21,6 @@ async function pair(t: Test): Promise<[near: Socket, far: Socket]> {
   return [near, far]
 }
 
-/** Asks until the answer is no longer 'later'. */
-async function settled(socket: Socket, listener: ArenaListener): Promise<string> {
-  for (;;) {
-    const answer = readIntoArena(socket, listener)
-    if (answer !== 'later') return answer
-    await turn()
-  }
-}
-
 if (PORTABLE) t.test('KORE_WS_PORTABLE=1 keeps it off', keptOff)
 else t.test('reading into the arena', arena)
 
@@ -40,14 +31,42 @@ async function keptOff(t: Test): Promise<void> {
 }
 
 async function arena(t: Test): Promise<void> {
-  t.test('is proved at first use, and meanwhile put off', async t => {
-    const [near] = await pair(t)
+  t.test('the first read shows that it works, on every release of Node that is listed', async t => {
+    const [near, far] = await pair(t)
     t.equal(arenaState(), 'untried')
-    t.equal(readIntoArena(near, () => true), 'later')
-    t.equal(arenaState(), 'trying')
-    t.equal(readIntoArena(near, () => true), 'later')
-    t.equal(await settled(near, () => true), 'yes')
-    t.equal(arenaState(), 'works', 'on every release of Node that is supported')
+    const read = new Promise<boolean>(resolve => {
+      const listener: ArenaListener = (length, arena) => {
+        resolve(isRead(arena, length))
+        return true
+      }
+      t.equal(readIntoArena(near, listener), 'yes')
+    })
+    t.equal(arenaState(), 'untried')
+    near.resume()
+    far.write('a')
+    t.equal(await read, true)
+    t.equal(arenaState(), 'works')
+  })
+
+  t.test('a first read that filled other memory, or none, shows that it does not', async t => {
+    for (const wrong of ['elsewhere', 'too long', 'nothing'] as const) {
+      const arena = (await t.mockImport('../../lib/node-internals/receive-arena.ts', {})) as typeof receiveArena
+      const [near, far] = await pair(t)
+      near.on('data', () => t.fail('a data event'))
+      const read = new Promise<Buffer>(resolve => {
+        arena.readIntoArena(near, (_, bytes) => {
+          resolve(bytes)
+          return true
+        })
+      })
+      near.resume()
+      far.write('a')
+      const bytes = await read
+      const [given, length] = wrong === 'elsewhere' ? [Buffer.alloc(10), 1] : [bytes, wrong === 'too long' ? 2 ** 20 : wrong === 'nothing' ? 0 : 1]
+      t.equal(arena.isRead(given, length), false, wrong)
+      t.equal(arena.arenaState(), 'fails')
+      t.equal(arena.readIntoArena(near, () => true), 'no', 'nobody else is read so')
+    }
   })
 
   t.test('the bytes of all sockets come in the same memory, and no data event', async t => {
@@ -110,10 +129,16 @@ async function arena(t: Test): Promise<void> {
     t.equal(readIntoArena(near, () => true), 'yes')
   })
 
-  t.test('streams that are no plain sockets keep their data events', async t => {
-    t.equal(readIntoArena(new PassThrough(), () => true), 'no')
+  t.test('a read that has changed nothing in the arena shows that it does not work', async t => {
+    const arena = (await t.mockImport('../../lib/node-internals/receive-arena.ts', {})) as typeof receiveArena
     const [near] = await pair(t)
-    t.equal(readIntoArena(Object.assign(near, { encrypted: true }), () => true), 'no', 'as TLS sockets are')
+    let memory: Buffer | undefined
+    const handle: unknown = Reflect.get(near, '_handle')
+    Reflect.set(handle as object, 'useUserBuffer', (bytes: Buffer) => void (memory = bytes))
+    t.equal(arena.readIntoArena(near, () => true), 'yes')
+    if (memory === undefined) throw new Error('the handle was not asked')
+    t.equal(arena.isRead(memory, 5), false)
+    t.equal(arena.arenaState(), 'fails')
   })
 
   t.test('a socket without a handle keeps its data events', async t => {

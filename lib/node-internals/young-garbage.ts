@@ -4,15 +4,15 @@
  * What a Buffer takes is free when V8 next collects its young objects, and it does that when they fill their space. Messages
  * of 16 KiB leave few objects: far more of their memory than of V8's is garbage by then. Node 20 collects once it is 32 MiB;
  * from Node 24 on V8 marks its whole heap instead, after 12 MiB with a small one, and an echo of such messages spends half of
- * its time on that, in memory that no cache has seen for long. Collected every 6 MiB, it does 2.1 times as much on Node 24 and
- * 2.9 times on 26 at 16 KiB, 1.9 and 1.8 times at 1 MiB; on Node 20 about the same.
+ * its time on that, in memory that no cache has seen for long. Collected in time, the memory is still in the cache.
  *
  * `gc({ type: 'minor' })` is what `--expose-gc` gives, here without the flag. It is tried at first use: that it frees what is
- * young and dead, and leaves alone what only a whole collection would free. Where it doesn't, and with KORE_WS_PORTABLE=1,
- * V8 does as it likes.
+ * young and dead, and leaves alone what only a whole collection would free. Where it doesn't, where internals are not to be
+ * used, and where V8 would end the process for the flag (`--freeze-flags-after-init`), V8 does as it likes.
  */
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { freezesFlags, mayUseInternals } from './switch.ts'
 
 /** `gc` of V8's own extension. */
 export type Collect = (options: { readonly type: 'minor' }) => void
@@ -26,6 +26,12 @@ const MOST = 128 * 1024 * 1024
  * 26). The time itself would tell less, for it may be another process's.
  */
 const MUCH = 1024 * 1024
+/** Milliseconds that a collection takes where nearly all is garbage. */
+const USUAL = 0.5
+/** The part of a program's time that collections may take beyond that: for what is young and the program's own. */
+const SHARE = 1 / 50
+/** Milliseconds in advance: one that takes long for once costs nothing. */
+const CREDIT = 20
 /** A whole collection of V8's own may come between, and make a trial look as if the call had done it: so many are made. */
 const TRIALS = 5
 /** Arrays that a trial leaves to be collected: some 50 KB. */
@@ -33,15 +39,23 @@ const LEFT = 500
 
 export class YoungGarbage {
   readonly #find: () => Collect | undefined
+  readonly #now: () => number
   #state: 'untried' | 'trying' | 'works' | 'fails' = 'untried'
   #collect: Collect | undefined
   #trials = 0
   #taken = 0
+  /** Milliseconds that collections have taken beyond the usual, and more than their share. */
+  #debt = 0
+  #paidAt = 0
   #due = LEAST
 
-  /** @param find where the call comes from, asked when it is needed first; undefined where there is none */
-  constructor(find: () => Collect | undefined) {
+  /**
+   * @param find where the call comes from, asked when it is needed first; undefined where there is none
+   * @param now the time in milliseconds
+   */
+  constructor(find: () => Collect | undefined, now: () => number = () => performance.now()) {
     this.#find = find
+    this.#now = now
   }
 
   /** How far the trial is: not needed yet, under way, or how it came out. */
@@ -59,8 +73,18 @@ export class YoungGarbage {
     this.#taken += bytes
     if (this.#taken < this.#due) return
     this.#taken = 0
-    if (this.#collect !== undefined) this.#run(this.#collect)
+    if (this.#collect !== undefined) this.#runInTime(this.#collect)
     else if (this.#state === 'untried') this.#try()
+  }
+
+  /** Where the program has much of its own that is young, a collection takes long: it then comes less often. */
+  #runInTime(collect: Collect): void {
+    const began = this.#now()
+    this.#debt = Math.max(0, this.#debt - (began - this.#paidAt) * SHARE)
+    this.#paidAt = began
+    if (this.#debt > CREDIT) return
+    this.#run(collect)
+    this.#debt += Math.max(0, this.#now() - began - USUAL)
   }
 
   /** The young are collected, by the call that was tried. */
@@ -122,8 +146,9 @@ function used(): { readonly young: number; readonly all: number } {
  * @param run as node:vm's
  */
 export function findCollect(run: (code: string) => unknown = runInNewContext): Collect | undefined {
-  if (process.env.KORE_WS_PORTABLE === '1') return undefined
+  if (!mayUseInternals(process)) return undefined
   if (globalThis.gc !== undefined) return globalThis.gc as Collect
+  if (freezesFlags(process)) return undefined
   try {
     setFlagsFromString('--expose-gc')
     const collect = run('gc') as Collect
