@@ -1,6 +1,7 @@
 /** startWorkers: replacing workers, one after another, and ending them. */
 import t from 'tap'
 import { startWorkers } from '../../lib/broadcast/workers.ts'
+import { usesInternals } from '../../lib/node-internals/switch.ts'
 import { frame } from '../helpers/frames.ts'
 import { agree, knocking, PATIENCE, PoolProgram } from '../helpers/pool-program.ts'
 import { transpiled } from '../helpers/transpiled.ts'
@@ -80,8 +81,10 @@ t.test('an old worker that dies while its successor fails is replaced', async t 
   program.order('as usual')
   process.kill(pid, 'SIGKILL')
   await program.next('not reloaded')
-  const { port } = await program.next('listening', 1)
-  t.equal(port, program.port)
+  const { port = 0 } = await program.next('listening', 1)
+  // Without the messages that cluster sends itself, a port that the system chose is lost with the last worker.
+  if (usesInternals) t.equal(port, program.port)
+  else program.port = port
   await program.client(t)
   t.equal(program.of('online').length, 3, 'once')
 })

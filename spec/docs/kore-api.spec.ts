@@ -19,6 +19,7 @@ import {
   type KoreRequest,
 } from '../../lib/kore.ts'
 import { admission } from '../../lib/kore/shared.ts'
+import { usesInternals } from '../../lib/node-internals/switch.ts'
 import { frame } from '../helpers/frames.ts'
 import type { HandshakeParts } from '../helpers/raw-client.ts'
 import { clientsOf } from '../helpers/running.ts'
@@ -208,7 +209,9 @@ tryRows('### API', {
     config.websocket_lend = true
     t.teardown(() => void (config.websocket_lend = false))
     const [first, other] = await kept()
-    t.ok(first.buffer === other.buffer && first.byteLength < first.buffer.byteLength, 'both are where they were read')
+    for (const { byteLength, buffer } of [first, other]) t.ok(byteLength < buffer.byteLength, 'each is where it was read')
+    // Portable mode has memory of its own for each read.
+    if (usesInternals) t.equal(first.buffer, other.buffer, 'which is the same place')
   },
   async '`struct connection` is gone after the loop\'s turn; a pointer kept is dangling'(t) {
     const served = await Served.start(t)

@@ -11,6 +11,9 @@ t.setTimeout(180_000)
 
 const PROGRAM = transpiled(t, 'spec/fixtures/pool.ts')
 
+// The internals are what is tried here, also where the suite runs in portable mode.
+delete process.env.KORE_WS_PORTABLE
+
 t.test('the port that the system chose stays, whichever way the only worker goes', async t => {
   const program = await PoolProgram.start(t, PROGRAM, 1)
   let reloads = 0
@@ -26,6 +29,16 @@ t.test('the port that the system chose stays, whichever way the only worker goes
     t.equal(port, program.port, `${at}: ${how}`)
     if (how === 'reload') await program.next('reloaded', reloads++)
   }
+})
+
+t.test('in portable mode the only worker is replaced as well, at whatever port', async t => {
+  process.env.KORE_WS_PORTABLE = '1'
+  t.teardown(() => void delete process.env.KORE_WS_PORTABLE)
+  const program = await PoolProgram.start(t, PROGRAM, 1)
+  const { pid } = await program.client(t)
+  process.kill(pid, 'SIGKILL')
+  program.port = (await program.next('listening', 1)).port ?? 0
+  t.not((await program.client(t)).pid, pid)
 })
 
 t.test('a client that comes while the only worker dies is served or refused, and never waits for ever', async t => {
