@@ -544,9 +544,9 @@ export class Connection<Data = unknown> {
   start(early: Buffer | undefined): void {
     const transport = this.#transport
     ;(transport as Attached)[connectionOf] = this
-    transport.on('error', Connection.#onError)
-    transport.on('close', Connection.#onClose)
-    transport.on('drain', Connection.#onDrain)
+    transport.on('error', Connection.onError)
+    transport.on('close', Connection.onClose)
+    transport.on('drain', Connection.onDrain)
     if (this.#terms.limits.lifetime !== Infinity) this.#extra.startedAt = coarseNow()
     this.#watchIdle()
     this.#terms.heartbeat?.add(this)
@@ -554,7 +554,7 @@ export class Connection<Data = unknown> {
     this.#outbox.queueFlush()
     this.#terms.diagnostics?.connectionOpened(this)
     this.#guard(this.#terms.handlers.open)
-    const read = (): void => process.nextTick(Connection.#readFrom, this, early)
+    const read = (): void => process.nextTick(Connection.readFrom, this, early)
     // A client's caller gets its connection by a promise: the reactions to that come in front of the first message.
     if (this.#terms.role === 'client') queueMicrotask(read)
     else read()
@@ -1002,9 +1002,9 @@ export class Connection<Data = unknown> {
     if (early !== undefined && early.length > 0) this.#receive(early, early.length)
     const transport = this.#transport
     if (transport.destroyed) return
-    transport.on('data', Connection.#onData)
+    transport.on('data', Connection.onData)
     this.#enterArena()
-    transport.on('end', Connection.#onEnd)
+    transport.on('end', Connection.onEnd)
     if (this.#holds === 0) transport.resume()
     else transport.pause()
   }
@@ -1012,9 +1012,9 @@ export class Connection<Data = unknown> {
   /** Reads without allocating from here on, where that is possible; else through `data` events. */
   #enterArena(): void {
     const transport = this.#transport
-    const answer = isSystemSocket(transport) ? readIntoArena(transport, Connection.#onArena) : 'no'
+    const answer = isSystemSocket(transport) ? readIntoArena(transport, Connection.onArena) : 'no'
     this.#is = answer === 'later' ? this.#is | IS.awaitingArena : this.#is & ~IS.awaitingArena
-    if (answer === 'yes') transport.off('data', Connection.#onData)
+    if (answer === 'yes') transport.off('data', Connection.onData)
   }
 
   /** The peer ended its side; without a closing handshake nothing more can come of it. */
@@ -1268,7 +1268,7 @@ export class Connection<Data = unknown> {
     if (this.#holds !== 0) return
     this.#unwatch()
     if ((this.#is & IS.reading) !== 0) this.#endpoint.resume()
-    else process.nextTick(Connection.#goOnWith, this)
+    else process.nextTick(Connection.goOnWith, this)
   }
 
   /** Reading stops now, unless it has already: a stream that is no socket of the system reads ahead meanwhile. */
@@ -1345,44 +1345,53 @@ export class Connection<Data = unknown> {
     this.#transport.resume()
   }
 
-  // One listener each for all connections: one of its own would cost every idle connection a closure.
+  // One listener each for all connections: one of its own would cost every idle connection a closure. Not private: V8's
+  // code cache gives private static methods the wrong class.
 
-  static #onData(this: Attached, chunk: Buffer): void {
+  /** @internal */
+  static onData(this: Attached, chunk: Buffer): void {
     const connection = this[connectionOf]
     countMessageMemory(chunk.length)
     connection.#receive(chunk, chunk.length)
     if ((connection.#is & IS.awaitingArena) !== 0) connection.#enterArena()
   }
 
-  static #onArena(this: Socket, length: number, arena: Buffer): boolean {
+  /** @internal */
+  static onArena(this: Socket, length: number, arena: Buffer): boolean {
     const connection = (this as Duplex as Attached)[connectionOf]
     if (isRead(arena, length)) connection.#receive(arena, length)
     else connection.broken(new Error('this build of Node does not read as it should: KORE_WS_PORTABLE=1 does without'))
     return true
   }
 
-  static #onEnd(this: Attached): void {
+  /** @internal */
+  static onEnd(this: Attached): void {
     this[connectionOf].#ended()
   }
 
-  static #onDrain(this: Attached): void {
+  /** @internal */
+  static onDrain(this: Attached): void {
     this[connectionOf].#outbox.unblocked()
   }
 
-  static #onError(this: Attached, error: NodeJS.ErrnoException): void {
+  /** @internal */
+  static onError(this: Attached, error: NodeJS.ErrnoException): void {
     const connection = this[connectionOf]
     if (connection.#lost === '') connection.#lost = error.code ?? error.message
   }
 
-  static #onClose(this: Attached): void {
+  /** @internal */
+  static onClose(this: Attached): void {
     this[connectionOf].#gone()
   }
 
-  static #readFrom(connection: Connection<unknown>, early: Buffer | undefined): void {
+  /** @internal */
+  static readFrom(connection: Connection<unknown>, early: Buffer | undefined): void {
     connection.#startReading(early)
   }
 
-  static #goOnWith(connection: Connection<unknown>): void {
+  /** @internal */
+  static goOnWith(connection: Connection<unknown>): void {
     // Promises of callbacks settle one after another in one turn.
     if (isTurnOver()) connection.#waitForTurn()
     else connection.#goOn()

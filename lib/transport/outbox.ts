@@ -238,7 +238,7 @@ export class Outbox extends PieceWriter implements EndpointOutput, Flushable {
     if (this.#isAwaited && (this.is & IS.drainQueued) === 0 && !this.#willTell) {
       // Not in this tick: a callback that sends whenever it may would let nobody else run.
       this.is |= IS.drainQueued
-      setImmediate(Outbox.#drainLater, this)
+      setImmediate(Outbox.drainLater, this)
     }
     this.#owner.onQueueChanged()
   }
@@ -264,7 +264,8 @@ export class Outbox extends PieceWriter implements EndpointOutput, Flushable {
     this.#owner.onDrain()
   }
 
-  static #drainLater(outbox: Outbox): void {
+  /** @internal */
+  static drainLater(outbox: Outbox): void {
     outbox.unblocked()
   }
 
