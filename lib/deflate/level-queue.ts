@@ -111,8 +111,8 @@ export class LevelQueue {
   }
 
   /**
-   * The level that will have had least with one more job, so the lower of two: each level gets as much done as any
-   * other, and none waits for ever.
+   * Adds the allowance of the next job to what a level has had, and chooses the level with the smallest sum. The lower of
+   * two equal ones comes first. So each level gets as much done as any other.
    */
   #choose(): number | undefined {
     const levels = this.#large < MAX_LARGE ? LEVELS : 1
