@@ -10,7 +10,7 @@ import t, { type Test } from 'tap'
 import { refuse } from '../lib/handshake/refusal.ts'
 import { WebSocketServer } from '../lib/server.ts'
 import type { Decision, UpgradeRequest } from '../lib/server-options.ts'
-import { MemoryBudget } from '../lib/transport/memory-budget.ts'
+import { watchBudgets } from './helpers/budget-watch.ts'
 import { bytes, closeFrame, frame, masked } from './helpers/frames.ts'
 import { eventually, turn } from './helpers/journal.ts'
 import { heldByEach } from './helpers/memory.ts'
@@ -342,21 +342,8 @@ t.test('refused sockets that do not go away are kept up to the limit of handshak
   }
 })
 
-/** How much the budgets of all servers of a test held at most, and hold now. */
-function watchBudget(t: Test): { budget: MemoryBudget | undefined; most: number } {
-  const watched: { budget: MemoryBudget | undefined; most: number } = { budget: undefined, most: 0 }
-  const { report } = MemoryBudget.prototype
-  MemoryBudget.prototype.report = function (holder, before, now) {
-    watched.budget = this
-    report.call(this, holder, before, now)
-    watched.most = Math.max(watched.most, this.bytes)
-  }
-  t.teardown(() => Object.assign(MemoryBudget.prototype, { report }))
-  return watched
-}
-
 t.test('memory: many large messages that are never complete do not pass the budget, and small ones are answered', async t => {
-  const watched = watchBudget(t)
+  const watched = watchBudgets(t)
   const limit = 4 * 2 ** 20
   const reached = limitsReached(t)
   const { client, server, journal } = await running(t, {
@@ -387,7 +374,7 @@ t.test('memory: many large messages that are never complete do not pass the budg
 })
 
 t.test('memory: clients that never read do not pass the budget, and the others get what they are sent', async t => {
-  const watched = watchBudget(t)
+  const watched = watchBudgets(t)
   const limit = 8 * 2 ** 20
   const { client, server, journal } = await running(t, { limits: { memory: limit } })
   const stuck = await Promise.all(Array.from({ length: 20 }, () => client()))
@@ -408,7 +395,7 @@ t.test('memory: clients that never read do not pass the budget, and the others g
 })
 
 t.test('memory: what is sent ahead while accept thinks counts; over the budget it is 503', async t => {
-  const watched = watchBudget(t)
+  const watched = watchBudgets(t)
   const answers = deferredAnswers()
   const limit = 190_000
   const limits = { memory: limit, handshakes: 10 }
@@ -473,7 +460,7 @@ t.test('header lines: 128 pass, more get 431, in whatever pieces they come; list
 })
 
 t.test('memory: requests that never end hold little, however many lines they have, and count', async t => {
-  const watched = watchBudget(t)
+  const watched = watchBudgets(t)
   // From release 22 on Node refuses more than it is to take.
   const lines = Number.parseInt(process.versions.node) < 22 ? 900 : 120
   const { port, client, server } = await running(t, { limits: { memory: 1000 * REQUEST } })
@@ -492,7 +479,7 @@ t.test('memory: requests that never end hold little, however many lines they hav
 })
 
 t.test('memory: over the budget the oldest requests that have not come whole get 503, and the others go on', async t => {
-  const watched = watchBudget(t)
+  const watched = watchBudgets(t)
   const reached = limitsReached(t)
   const limit = 10 * REQUEST
   const { port, dial } = await running(t, { limits: { memory: limit, handshakes: 1000 } })
@@ -585,7 +572,7 @@ t.test('topics: one more than the limit closes with 1008, what is left again doe
 })
 
 t.test('memory: Infinity is no budget', async t => {
-  const watched = watchBudget(t)
+  const watched = watchBudgets(t)
   const { client, journal } = await running(t, { limits: { memory: Infinity } })
   const one = await client()
   one.send(frame(BINARY, Buffer.alloc(300_000)))

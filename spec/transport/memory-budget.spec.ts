@@ -2,6 +2,7 @@ import t from 'tap'
 import { Diagnostics } from '../../lib/diagnostics.ts'
 import { Deadline } from '../../lib/transport/deadlines.ts'
 import { MemoryBudget, type Holder } from '../../lib/transport/memory-budget.ts'
+import { watchBudgets } from '../helpers/budget-watch.ts'
 import { random } from '../helpers/random.ts'
 
 const LIMIT = 80_000
@@ -208,6 +209,22 @@ t.test('what was not told is looked for before anybody is stopped, and not at ea
   t.equal(b.calls.length, counts, 'growth of a sixteenth has to come first')
   b.hold(30_000 + LIMIT / 16 + 1000)
   t.ok(b.calls.length > counts)
+})
+
+t.test('what holders tell while room is made passes the limit, until the report that made them tell is dealt with', async t => {
+  const { budget, holder } = made()
+  const [a, b] = [holder(25_000), holder(25_000)]
+  let asked = 0
+  b.recount = () => {
+    b.hold(45_000)
+    asked = budget.bytes
+  }
+  const watch = watchBudgets(t)
+  a.hold(40_000)
+  t.equal(asked, 85_000)
+  t.ok(asked > LIMIT && budget.bytes <= LIMIT)
+  t.strictSame([watch.most, watch.budget], [budget.bytes, budget])
+  t.equal([a, b].filter(each => each.dropped).length, 1)
 })
 
 t.test('it is looked for again once there was room, and only once at a time', async t => {
