@@ -5,8 +5,11 @@ import { inflateMessage } from './inflate.js'
 const MAX_CONTROL = 125
 const MAX_SAFE = 2n ** 53n - 1n
 
-/** The most bytes of compressed data where the limit is `limit`: by no RFC, but as lib/protocol/endpoint.ts has it. */
-const mostCompressed = limit => limit + limit / 8 + 1024
+/**
+ * The most bytes of compressed data where the limit is `limit`: by no RFC, but as lib/protocol/endpoint.ts has it. A part
+ * of a byte counts as one.
+ */
+export const mostCompressed = limit => limit + Math.ceil(limit / 8) + 1024
 
 /** How an event is written; the same for every implementation. */
 export function event(type, payload) {
@@ -121,7 +124,7 @@ class Model {
     const message = this.#message
     const most = message.compressed ? mostCompressed(limit) : limit
     const size = BigInt(message.payload.length) + length
-    if (size > BigInt(Math.floor(most))) throw new Failure('message-too-big')
+    if (size > BigInt(most)) throw new Failure('message-too-big')
     if (message.compressed && size > BigInt(limit)) this.facts.add('compressed-over-limit')
     message.payload = Buffer.concat([message.payload, payload])
     const ended = whole && (first & FIN) !== 0

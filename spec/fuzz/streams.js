@@ -1,6 +1,7 @@
 /** Random streams of frames: most of them right, many with one rule broken, some damaged anywhere. */
 import { constants, deflateRawSync } from 'node:zlib'
-import { BINARY, CLOSE, CONTINUATION, FIN, frame, PING, PONG, RSV1, TEXT } from './frames.js'
+import { BINARY, CLOSE, CONTINUATION, FIN, frame, PING, PONG, RSV1, shortestForm, TEXT } from './frames.js'
+import { mostCompressed } from './model.js'
 
 /** Where a form of length, a kernel or a buffer ends, and next to it. */
 const SIZES = [0, 1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 124, 125, 126, 127, 128, 255, 256, 257]
@@ -141,10 +142,19 @@ class Writer {
     const random = this.#random
     const payload = random.bytes(random.below(6))
     const first = random.pick([0, FIN]) | random.pick([TEXT, BINARY])
-    if (random.oneIn(4)) this.#frame(random.below(256), payload)
+    if (random.oneIn(4)) this.#atTheLimit(first)
+    else if (random.oneIn(4)) this.#frame(random.below(256), payload)
     else if (random.oneIn(3)) this.#frame(random.pick([0, FIN]) | CONTINUATION, payload)
     else if (random.oneIn(2)) this.#frame(first, payload, 64, random.pick(CLAIMS))
     else this.#frame(first, payload, random.pick([16, 64]))
+  }
+
+  /** A header whose message is one byte below the limit, at it, or one above. */
+  #atTheLimit(first) {
+    const { limit, deflate } = this.#settings
+    const compressed = deflate !== undefined && this.#random.oneIn(2)
+    const length = (compressed ? mostCompressed(limit) : limit) - 1 + this.#random.below(3)
+    this.#frame(first | (compressed ? RSV1 : 0), Buffer.alloc(0), shortestForm(length), length)
   }
 
   #message() {
