@@ -28,9 +28,12 @@ let ahead = 0
 let stopped: number | undefined
 performance.now = () => stopped ?? realNow.call(performance) + ahead
 
-/** Time that passes only when it is told to, until the end of the test. */
+/**
+ * Time that passes only when it is told to, until the end of the test. It goes by whole milliseconds: with a fraction,
+ * `x + 100 - x` can fall short of 100, and the wheel would stand still for ever.
+ */
 class Time {
-  #now = performance.now()
+  #now = Math.ceil(performance.now())
 
   constructor(t: Test) {
     stopped = this.#now
