@@ -2,11 +2,13 @@
 import type { Agent } from 'node:http'
 import { resolveCompression, type CompressionOption, type CompressionSettings } from './deflate/compression.ts'
 import { checkRequestHeaders } from './handshake/client-request.ts'
+import { CLIENT_NAMES } from './foreign-names.ts'
 import { isToken } from './handshake/grammar.ts'
 import { isFieldValue, type Headers } from './handshake/response-headers.ts'
-import { resolveLimits, SERVER_LIMITS, type LimitOptions, type Limits } from './limits.ts'
+import { LIMITS, resolveLimits, SERVER_LIMITS, type LimitOptions, type Limits } from './limits.ts'
 import { checkAmount } from './protocol/amount.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
+import { checkNames, type KnownNames } from './protocol/option-names.ts'
 import type { Connection } from './transport/connection.ts'
 import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
 import type { Message } from './transport/message.ts'
@@ -90,9 +92,11 @@ const DEFAULT_TIMEOUT = 10_000
 const CALLBACKS = ['message', 'drain', 'pong', 'close', 'error'] as const
 const OF_REQUEST = ['protocols', 'headers', 'origin', 'signal', 'timeout']
 const OF_CONNECTION = ['limits', 'slowReceivers', 'compression', 'heartbeat', 'tls', 'agent', 'socketPath', 'proxy', 'redirects']
-const NAMES: readonly string[] = [...CALLBACKS, ...OF_REQUEST, ...OF_CONNECTION]
-
-/** Limits of the handshake, which a client has none of. */
+const KNOWN: KnownNames = {
+  names: [...CALLBACKS, ...OF_REQUEST, ...OF_CONNECTION],
+  example: "{ headers: { authorization: 'Bearer …' } }",
+  foreign: new Map([...LIMITS.map(name => [name, `write limits: { ${name} }`] as const), ...CLIENT_NAMES]),
+}
 
 /** What an option can't be given together with. */
 const EXCLUSIVE = [
@@ -107,14 +111,13 @@ const EXCLUSIVE = [
  *   can't carry or that are the handshake's own
  */
 export function checkConnectOptions(options: ConnectOptions): ConnectPlan {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid(`options must be an object, and not ${show(options)}`)
+  // What the browser's class takes, and ws.
+  if (typeof options === 'string' || Array.isArray(options)) {
+    throw invalid(`options must be an object, and not ${show(options)}: subprotocols are { protocols: ${show(options)} }`)
   }
-  for (const name of Object.keys(options)) {
-    if (!NAMES.includes(name)) throw invalid(`${name} is no option; there are ${NAMES.join(', ')}`)
-  }
+  checkNames('options', options, KNOWN)
   for (const name of CALLBACKS) {
-    if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(`${name} must be a function`)
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(`${name} must be a function, and not ${show(options[name])}`)
   }
   for (const [one, other] of EXCLUSIVE) {
     if (options[one] !== undefined && options[other] !== undefined) throw invalid(`${one} can't be given with ${other}`)

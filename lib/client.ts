@@ -8,7 +8,7 @@ import { followRedirect, isRedirect } from './handshake/client-redirect.ts'
 import { formatRequest } from './handshake/client-request.ts'
 import { readResponse, type Agreement } from './handshake/client-response.ts'
 import { readTarget, type Target } from './handshake/client-target.ts'
-import { HandshakeError, NO_BODY, type PlainAnswer } from './handshake/handshake-error.ts'
+import { describeAnswer, HandshakeError, NO_BODY, type PlainAnswer } from './handshake/handshake-error.ts'
 import { takeMetrics, type Metrics } from './metrics.ts'
 import type { Compression } from './protocol/message-codec.ts'
 import { Attempt } from './transport/attempt.ts'
@@ -61,7 +61,7 @@ export function handlersOf({ message, drain, pong, close, error }: ConnectPlan):
     ...(drain && { drain }),
     ...(pong && { pong }),
     ...(close && { close }),
-    failed: (socket, failure) => reportError(failure, error && (failure => error(socket, failure))),
+    failed: (socket, thrown, failure) => reportError(thrown, error && (thrown => error(socket, thrown)), failure),
     gone() {},
   }
 }
@@ -103,7 +103,11 @@ async function follow(
     const answer = await handshake(target, { ...plan, headers, tls }, handlers, attempt)
     if ('connection' in answer) return answer
     const { status } = answer
-    if (!isRedirect(status)) throw new HandshakeError('handshake-refused', `the server answered with ${status}`, answer)
+    if (!isRedirect(status)) {
+      // A query may hold a secret.
+      const { origin, pathname } = target.url
+      throw new HandshakeError('handshake-refused', `the server ${describeAnswer(answer, origin + pathname)}`, answer)
+    }
     if (plan.redirects === 0) {
       const sentence = `the server redirects, with ${status}: the option redirects says how many to follow`
       throw new HandshakeError('redirect-refused', sentence, answer)

@@ -22,7 +22,7 @@ import {
   WEBSOCKET_OP_PONG,
   WEBSOCKET_OP_TEXT,
 } from './kore/constants.ts'
-import { checkCallback, resolveCallback } from './kore/modules.ts'
+import { inKoresWords, checkCallback, resolveCallback } from './kore/modules.ts'
 import {
   answer,
   checkOpen,
@@ -47,7 +47,7 @@ import type { ConnectionHandlers, ConnectionTerms } from './transport/connection
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { ownBytes } from './transport/message.ts'
 import { checkBytes, checkPayload, type Payload } from './transport/payload.ts'
-import { reportError } from './transport/report.ts'
+import { reportError, type Failure } from './transport/report.ts'
 import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
 import { checkPath, routerOf, type UpgradeListener } from './transport/upgrade-router.ts'
@@ -179,7 +179,7 @@ export function kore_websocket_broadcast(
 export function kore_connection_disconnect(c: KoreConnection): void {
   const connection = checkConnection(c).websocket
   if (connection === undefined || !c.markDisconnected()) return
-  connection.runCallback(() => c.ws_disconnect?.(c))
+  connection.runCallback('ondisconnect', () => c.ws_disconnect?.(c))
   live.delete(c)
   lingering.add(connection)
   c.markCloseSent()
@@ -298,9 +298,9 @@ const handlers: ConnectionHandlers<Connection<KoreConnection>> = {
       lingering.add(connection)
     }
   },
-  failed(connection, error) {
+  failed(connection, error, failure) {
     for (const drain of drains) drain.failed(connection)
-    report(error, connection.data)
+    report(error, connection.data, failure && inKoresWords(failure))
   },
   gone(connection) {
     lingering.delete(connection)
@@ -391,10 +391,10 @@ function badOp(allowed: string, op: number): MisuseError {
 /** Kore's last callback is ondisconnect, and its errors are told like those of any other. */
 function disconnectFailed(error: unknown, connection: Connection<KoreConnection>): void {
   diagnostics.failed(error, connection)
-  report(error, connection.data)
+  report(error, connection.data, { callback: 'ondisconnect', outcome: 'its connection was over' })
 }
 
-function report(error: unknown, c: KoreConnection | null): void {
+function report(error: unknown, c: KoreConnection | null, failure?: Failure): void {
   if (c === null) diagnostics.failed(error, null)
-  reportError(error, onError && (error => onError?.(error, c)))
+  reportError(error, onError && (error => onError?.(error, c)), failure)
 }

@@ -2,7 +2,8 @@
 import { totalmem } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { checkAmount } from './protocol/amount.ts'
-import { MisuseError, show } from './protocol/misuse-error.ts'
+import { LIMIT_NAMES } from './foreign-names.ts'
+import { checkNames, type KnownNames } from './protocol/option-names.ts'
 import { DEFAULT_MAX_MESSAGE_BYTES, retainedFor } from './protocol/endpoint.ts'
 
 /** Every limit is a whole number, or Infinity for none; left out or undefined it has its default. */
@@ -108,17 +109,14 @@ const DEFAULTS: { readonly [Name in keyof Limits]: readonly [value: number | 'de
   memory: [QUARTER, BYTES],
 }
 
+/** The names of all limits. */
+export const LIMITS: readonly string[] = Object.keys(DEFAULTS)
+const KNOWN: KnownNames = { prefix: 'limits.', kind: 'limit', names: LIMITS, foreign: LIMIT_NAMES }
+
 /** @throws MisuseError `invalid-option` for a limit that is not one of those above or has no allowed value */
 export function resolveLimits(options: LimitOptions = {}): Limits {
-  if (typeof options !== 'object' || options === null) {
-    throw new MisuseError('invalid-option', `limits must be an object, and not ${show(options)}`)
-  }
+  checkNames('limits', options, KNOWN)
   const limits: Record<string, number> = {}
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(DEFAULTS, name)) {
-      throw new MisuseError('invalid-option', `limits.${name} is no limit; there are ${Object.keys(DEFAULTS).join(', ')}`)
-    }
-  }
   for (const name of Object.keys(DEFAULTS) as (keyof Limits)[]) {
     const [fallback, unit] = DEFAULTS[name]
     const given = options[name]

@@ -2,19 +2,25 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Bus } from './broadcast/bus.ts'
 import { resolveCompression, type CompressionOption, type CompressionSettings } from './deflate/compression.ts'
+import { DECISION_NAMES, SERVER_NAMES } from './foreign-names.ts'
 import { isToken } from './handshake/grammar.ts'
 import { checkOriginPolicy, type OriginPolicy } from './handshake/origin.ts'
-import type { Refusal } from './handshake/refusal.ts'
+import { Refusal } from './handshake/refusal.ts'
 import { pathOf, type HandshakeOffer } from './handshake/request.ts'
 import type { Acceptance } from './handshake/response.ts'
-import { resolveLimits, type LimitOptions, type Limits } from './limits.ts'
+import { LIMITS, resolveLimits, type LimitOptions, type Limits } from './limits.ts'
+import { checkAmount } from './protocol/amount.ts'
+import { isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
 import { MisuseError, show } from './protocol/misuse-error.ts'
+import { checkNames, type KnownNames } from './protocol/option-names.ts'
 import { ownString } from './protocol/own-string.ts'
 import { clientAddress, resolveTrustProxy, type TrustedProxies, type TrustProxyOption } from './transport/client-address.ts'
-import type { Connection } from './transport/connection.ts'
+import { Connection } from './transport/connection.ts'
 import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
+import type { PublishOptions } from './transport/connection-setup.ts'
 import type { LazyAbort } from './transport/lazy-abort.ts'
 import type { Message } from './transport/message.ts'
+import { checkBroadcastOptions } from './transport/send-options.ts'
 import { resolveSlowReceivers, type SlowReceiverOptions, type SlowReceivers } from './transport/slow-receiver.ts'
 import { checkPath } from './transport/upgrade-router.ts'
 
@@ -31,6 +37,11 @@ export interface CloseOptions {
 export interface AttachOptions {
   /** The path served on this HTTP server. Default: the server's own `path` option. */
   readonly path?: string | undefined
+}
+
+export interface BroadcastOptions<Data> extends PublishOptions {
+  /** The connection that gets nothing. Default: none. */
+  readonly except?: Connection<Data> | undefined
 }
 
 /** What an `accept` callback is asked about. */
@@ -81,8 +92,14 @@ export function describeRequest(
   }
 }
 
+/** Choices of `accept` about a handshake that may go on. */
+export interface Choices<Data> extends Acceptance {
+  /** Becomes `socket.data`. */
+  readonly data?: Data | undefined
+}
+
 /** What `accept` may return: nothing for yes, choices, or what `refuse` made. */
-export type Decision<Data> = (Acceptance & { readonly data?: Data | undefined }) | Refusal | undefined | void
+export type Decision<Data> = Choices<Data> | Refusal | undefined | void
 
 export interface ServerOptions<Data> {
   /** The one path served, such as `/chat`; 404 for others. Default: every path. */
@@ -157,14 +174,27 @@ const NAMES: readonly string[] = [
   ...['path', 'origins', 'protocols', 'limits', 'slowReceivers', 'compression', 'heartbeat', 'bus', 'name', 'trustProxy'],
 ]
 
+const KNOWN: KnownNames = {
+  names: NAMES,
+  example: '{ message(socket, data) { … } }',
+  foreign: new Map([...LIMITS.map(name => [name, `write limits: { ${name} }`] as const), ...SERVER_NAMES]),
+}
+const OF_CLOSE: KnownNames = { names: ['code', 'timeout'], example: '{ code: 1001 }', foreign: new Map([['reason', 'a server closes with a code alone']]) }
+const OF_ATTACH: KnownNames = { names: ['path'], example: "{ path: '/chat' }" }
+const OF_DECISION: KnownNames = {
+  prefix: 'accept: ',
+  kind: 'part of its answer',
+  names: ['protocol', 'headers', 'data'],
+  foreign: DECISION_NAMES,
+  hint: 'what is yours goes into data, as in { data: { user } }',
+  code: 'invalid-argument',
+}
+
 /** @throws MisuseError `invalid-option`, naming the option and what it may be */
 export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions<Data> {
-  if (typeof options !== 'object' || options === null) throw invalid(`options must be an object, and not ${show(options)}`)
-  for (const name of Object.keys(options)) {
-    if (!NAMES.includes(name)) throw invalid(`${name} is no option; there are ${NAMES.join(', ')}`)
-  }
+  checkNames('options', options, KNOWN)
   for (const name of CALLBACKS) {
-    if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(`${name} must be a function`)
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(`${name} must be a function, and not ${show(options[name])}`)
   }
   checkPath(options.path)
   checkBus(options.bus)
@@ -184,6 +214,48 @@ export function checkOptions<Data>(options: ServerOptions<Data>): CheckedOptions
     trustProxy: resolveTrustProxy(options.trustProxy),
     countsNear: options.limits?.connectionsPerAddress !== undefined,
   }
+}
+
+/** @throws MisuseError `invalid-option` */
+export function checkCloseOptions(options: CloseOptions): void {
+  checkNames('options', options, OF_CLOSE)
+  const { code, timeout } = options
+  if (timeout !== undefined) checkAmount('timeout', timeout, 'milliseconds')
+  if (code !== undefined && !isWireCloseCode(code)) throw invalid(`code must be ${WIRE_CLOSE_CODES}, and not ${show(code)}`)
+}
+
+/** @throws MisuseError `invalid-option` */
+export function checkAttachOptions(options: AttachOptions): void {
+  checkNames('options', options, OF_ATTACH)
+  checkPath(options.path)
+}
+
+/** @throws MisuseError `invalid-argument` */
+export function checkServerBroadcast<Data>(options: BroadcastOptions<Data>): void {
+  if (options instanceof Connection) throw new MisuseError('invalid-argument', 'options must be an object, as in { except: socket }, and not a connection')
+  checkBroadcastOptions(options)
+  const { except } = options
+  if (except === undefined || except instanceof Connection) return
+  throw new MisuseError('invalid-argument', `except must be one connection, or left out, and not ${show(except)}`)
+}
+
+/**
+ * What `accept` has answered.
+ *
+ * @throws MisuseError `invalid-argument` for what is no answer, or has parts that none has
+ */
+export function checkDecision<Data>(decision: Decision<Data>): Choices<Data> | Refusal | undefined {
+  if (decision === undefined) return undefined
+  if (decision instanceof Refusal) return decision
+  if (typeof decision !== 'object' || decision === null) {
+    const hint = typeof decision === 'boolean' ? ': yes is nothing, no is refuse(403)' : ''
+    throw new MisuseError(
+      'invalid-argument',
+      `accept must return nothing, an object of protocol, headers and data, or what refuse() made, and not ${show(decision)}${hint}`
+    )
+  }
+  checkNames('the answer of accept', decision, OF_DECISION)
+  return decision
 }
 
 function checkBus(bus: unknown): void {

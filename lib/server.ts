@@ -1,4 +1,4 @@
-/** The server: handshakes in, connections with callbacks out; on a port of its own or on somebody's HTTP server. */
+/** The server: handshakes in, connections with callbacks out, and all its public calls with their terms (hence the length). */
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, ListenOptions } from 'node:net'
@@ -12,14 +12,13 @@ import { pathOf, readRequest, type HandshakeOffer } from './handshake/request.ts
 import { chooseProtocol, formatAcceptance } from './handshake/response.ts'
 import { requestSize } from './limits.ts'
 import { takeMetrics, type Metrics } from './metrics.ts'
-import { checkAmount } from './protocol/amount.ts'
-import { CloseCode, isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
-import { MisuseError, show } from './protocol/misuse-error.ts'
+import { CloseCode } from './protocol/close-code.ts'
+import { MisuseError } from './protocol/misuse-error.ts'
 import { ownString } from './protocol/own-string.ts'
-import { checkOptions, describeRequest } from './server-options.ts'
-import type { AttachOptions, CheckedOptions, CloseOptions, Decision, ServerOptions } from './server-options.ts'
+import { checkAttachOptions, checkCloseOptions, checkDecision, checkOptions, checkServerBroadcast, describeRequest } from './server-options.ts'
+import type { AttachOptions, BroadcastOptions, CheckedOptions, Choices, CloseOptions, Decision, ServerOptions } from './server-options.ts'
 import { Admission } from './transport/admission.ts'
-import { clientAddress } from './transport/client-address.ts'
+import { addressOf, clientAddress } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, ConnectionTerms, PublishOptions } from './transport/connection-setup.ts'
 import { Drain, type CloseCounts } from './transport/drain.ts'
@@ -28,12 +27,13 @@ import { LazyAbort } from './transport/lazy-abort.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
 import { PendingUpgrade, refuseAtOnce, takeOver } from './transport/http1.ts'
 import { afterAnswers } from './transport/http-answers.ts'
-import { createOwnHttp, listenOn } from './transport/own-http.ts'
+import { checkListenOptions, createOwnHttp, listenOn } from './transport/own-http.ts'
 import type { Payload } from './transport/payload.ts'
-import { reportError } from './transport/report.ts'
+import { reportError, type Failure } from './transport/report.ts'
+import { checkPublishOptions } from './transport/send-options.ts'
 import { stayAlive } from './transport/stay-alive.ts'
 import { isThenable } from './transport/thenable.ts'
-import { checkPath, routerOf, type UpgradeRouter } from './transport/upgrade-router.ts'
+import { checkUpgrade, routerOf, type UpgradeRouter } from './transport/upgrade-router.ts'
 
 export class WebSocketServer<Data = unknown> {
   readonly #options: CheckedOptions<Data>
@@ -73,9 +73,9 @@ export class WebSocketServer<Data = unknown> {
         this.#drain?.ended(socket, code)
         return checked.close?.(socket, code, reason)
       },
-      failed: (socket, error) => {
+      failed: (socket, error, failure) => {
         this.#drain?.failed(socket)
-        this.#report(socket, error)
+        this.#report(socket, error, failure)
       },
       gone: socket => {
         this.#lingering.delete(socket)
@@ -118,9 +118,10 @@ export class WebSocketServer<Data = unknown> {
    *
    * @param options what `net.Server.listen` takes: `port` (0 for any free one), `host`, `path`, `fd`, `backlog`, …
    * @returns where it listens; rejects with the system's error, such as EADDRINUSE
-   * @throws MisuseError `invalid-state` where it listens already or is closed
+   * @throws MisuseError (rejects) `invalid-argument` for what is no object, `invalid-state` where it listens already or is closed
    */
   async listen(options: ListenOptions & { fd?: number }): Promise<AddressInfo | string | null> {
+    checkListenOptions(options)
     if (this.#http !== undefined || this.#closing !== undefined) {
       throw new MisuseError('invalid-state', 'listen can be called once, and not after close')
     }
@@ -149,19 +150,25 @@ export class WebSocketServer<Data = unknown> {
    * theirs. Several servers may share one, by path. A path that nobody serves is answered with 404, but only when
    * nobody else listens for upgrades.
    *
-   * @throws MisuseError `invalid-option` for a path that no request can have, `invalid-state` for a path that is taken
+   * @throws MisuseError `invalid-argument` for what is no HTTP server, `invalid-option` for a path that no request can have,
+   *   `invalid-state` for a path that is taken
    */
   attach(server: HttpServer | HttpsServer, options: AttachOptions = {}): this {
-    checkPath(options.path)
-    const path = options.path ?? this.#options.path
     const router = routerOf(server)
+    checkAttachOptions(options)
+    const path = options.path ?? this.#options.path
     const detach = router.add(path, (request, socket, head) => this.#handshake(request, socket, head))
     this.#attached.push({ router, path, detach })
     return this
   }
 
-  /** Takes over one request from an `upgrade` event of yours, whatever happens to it: it is answered here. */
+  /**
+   * Takes over one request from an `upgrade` event of yours, whatever happens to it: it is answered here.
+   *
+   * @throws MisuseError `invalid-argument` for other arguments than those of an `upgrade` event
+   */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    checkUpgrade(request, socket, head)
     const { path } = this.#options
     this.#admission.arrived(socket)
     afterAnswers(socket, () => {
@@ -170,8 +177,14 @@ export class WebSocketServer<Data = unknown> {
     })
   }
 
-  /** Sends to everybody who takes part in the topic; returns to how many of this process. */
+  /**
+   * Sends to everybody who takes part in the topic; returns to how many of this process.
+   *
+   * @throws MisuseError `invalid-argument` for another topic, data or options than there are; `invalid-state` for
+   *   `scope: 'global'` without a bus
+   */
   publish(topic: string, data: Payload, options: PublishOptions = {}): number {
+    checkPublishOptions(options)
     return this.#broadcaster.publish(topic, data, options, undefined)
   }
 
@@ -180,8 +193,9 @@ export class WebSocketServer<Data = unknown> {
     return this.#broadcaster.subscriberCount(topic)
   }
 
-  /** Sends to every connection but `except`; returns to how many of this process. */
-  broadcast(data: Payload, options: PublishOptions & { readonly except?: Connection<Data> | undefined } = {}): number {
+  /** Sends to every connection but `except`; returns to how many of this process. @throws MisuseError as `publish` */
+  broadcast(data: Payload, options: BroadcastOptions<Data> = {}): number {
+    checkServerBroadcast(options)
     return this.#broadcaster.broadcast(data, options, options.except)
   }
 
@@ -195,9 +209,8 @@ export class WebSocketServer<Data = unknown> {
    *   nothing is closed then
    */
   close(options: CloseOptions = {}): Promise<CloseCounts> {
+    checkCloseOptions(options)
     const { code = CloseCode.goingAway, timeout } = options
-    if (timeout !== undefined) checkAmount('timeout', timeout, 'milliseconds')
-    if (!isWireCloseCode(code)) throw new MisuseError('invalid-option', `code must be ${WIRE_CLOSE_CODES}, and not ${show(code)}`)
     this.#closing ??= this.#shutDown(code, timeout)
     return this.#closing
   }
@@ -236,18 +249,20 @@ export class WebSocketServer<Data = unknown> {
       this.#refuse(socket, REFUSALS.closing, this.#toldAddress(request))
       return
     }
+    let asked: 'accept' | 'origins' = 'origins'
     try {
       const offer = readRequest(request, this.#options.origins, this.#options.limits.handshakeBytes)
       if (offer instanceof Refusal) {
         this.#refuse(socket, offer, this.#toldAddress(request))
         return
       }
+      asked = 'accept'
       const address = this.#addressOf(request)
       const refusal = this.#admission.enter(address)
       if (refusal === undefined) this.#decide(request, { ...offer, address }, socket, head)
       else this.#refuse(socket, refusal, address)
     } catch (error) {
-      this.#report(null, error)
+      this.#reportHandshake(asked, error, clientAddress(request, this.#options.trustProxy))
       this.#refuse(socket, REFUSALS.failure, this.#toldAddress(request))
     }
   }
@@ -320,13 +335,13 @@ export class WebSocketServer<Data = unknown> {
         try {
           this.#conclude(answer, entrant, socket, early)
         } catch (error) {
-          this.#report(null, error)
+          this.#reportHandshake('accept', error, entrant.address ?? addressOf(socket))
           this.#refuse(socket, REFUSALS.failure, entrant.address)
         }
       },
       error => {
         if (abort.explains(error)) return
-        this.#report(null, error)
+        this.#reportHandshake('accept', error, entrant.address ?? addressOf(socket))
         entry.refuse(REFUSALS.failure, true)
       }
     )
@@ -335,7 +350,7 @@ export class WebSocketServer<Data = unknown> {
   #conclude(decision: Decision<Data>, entrant: Entrant, socket: Duplex, early: Buffer): void {
     let connection: Connection<Data> | undefined
     try {
-      const answer = this.#drain === undefined ? decision : REFUSALS.closing
+      const answer = this.#drain === undefined ? checkDecision(decision) : REFUSALS.closing
       if (answer instanceof Refusal) this.#refuse(socket, answer, entrant.address)
       else connection = this.#connect(answer, entrant, socket)
     } finally {
@@ -344,10 +359,7 @@ export class WebSocketServer<Data = unknown> {
     connection?.start(early)
   }
 
-  #connect(decision: Exclude<Decision<Data>, Refusal>, entrant: Entrant, socket: Duplex): Connection<Data> | undefined {
-    if (decision !== undefined && (typeof decision !== 'object' || decision === null)) {
-      throw new MisuseError('invalid-argument', 'accept must return nothing, an object of choices, or what refuse() made')
-    }
+  #connect(decision: Choices<Data> | undefined, entrant: Entrant, socket: Duplex): Connection<Data> | undefined {
     const chosen = decision?.protocol
     const protocol = chosen === undefined ? chooseProtocol(entrant.protocols, this.#options.protocols) : (chosen ?? '')
     const { compression } = this.#options
@@ -382,10 +394,15 @@ export class WebSocketServer<Data = unknown> {
     this.#admission.refuse(socket, refusal, this.#options.limits.closingTime, address)
   }
 
-  #report(socket: Connection<Data> | null, error: unknown): void {
+  #report(socket: Connection<Data> | null, error: unknown, failure?: Failure): void {
     if (socket === null) this.#diagnostics.failed(error, null)
     const { error: callback } = this.#options
-    reportError(error, callback && (error => callback(socket, error)))
+    reportError(error, callback && (error => callback(socket, error)), failure)
+  }
+
+  /** A callback of the handshake threw or rejected, or its answer is none. */
+  #reportHandshake(callback: 'accept' | 'origins', error: unknown, from: string | undefined): void {
+    this.#report(null, error, { callback, outcome: `the handshake from ${from ?? 'an unknown address'} was answered with 500` })
   }
 }
 

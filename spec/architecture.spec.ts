@@ -15,6 +15,7 @@ type Rule = (tree: Tree) => string[]
 /** Folders and top-level files of lib, from the left to the right: a file imports from its own layer and the left. */
 const LAYERS = [
   ['protocol'],
+  ['foreign-names.ts'],
   ['node-internals'],
   ['deflate'],
   ['handshake'],

@@ -320,7 +320,9 @@ t.test('without an error callback, what a callback throws is a process warning',
   const { port } = await running(t, { open: socket => void socket.send('a') })
   const warning = new Promise<Error>(resolve => process.once('warning', resolve))
   await open(t, `ws://127.0.0.1:${port}`, { message() { throw new Error('oops') } })
-  t.equal((await within(warning, 'a warning')).message, 'oops')
+  const { message, cause } = await within(warning, 'a warning')
+  t.equal(message, 'the callback message failed: Error: oops; its connection with 127.0.0.1 is closed with 1011')
+  t.match(cause, { message: 'oops' })
 })
 
 t.test('section 7.1.1: the server ends TCP first; if it does not, the client does after the closing time', async t => {
@@ -348,12 +350,14 @@ t.test('limits are in force', async t => {
   t.equal(socket.closeInfo?.code, 1009)
 })
 
-t.test('what has no meaning for a client has no effect', async t => {
+t.test('topics are a server\'s, and data is whoever has the connection', async t => {
   const { port } = await running(t)
   const socket = await open(t, `ws://127.0.0.1:${port}`)
-  socket.subscribe('topic')
-  socket.unsubscribe('topic')
-  t.equal(socket.publish('topic', 'a'), 0)
+  const misuse = { name: 'MisuseError', code: 'invalid-state' }
+  t.throws(() => socket.subscribe('topic'), misuse)
+  t.throws(() => socket.unsubscribe('topic'), misuse)
+  t.throws(() => socket.isSubscribed('topic'), misuse)
+  t.throws(() => socket.publish('topic', 'a'), misuse)
   t.equal(socket.data, undefined)
   socket.data = 5
   t.equal(socket.data, 5)

@@ -111,7 +111,8 @@ interface Told {
 
 function listen(t: Test): Told {
   const warnings = new Journal()
-  const onWarning = (warning: Error): void => warnings.add(warning.message)
+  // What failed; spec/callback-warnings.spec.ts has what else a warning says.
+  const onWarning = ({ message, cause }: Error): void => warnings.add(cause instanceof Error ? cause.message : message)
   process.on('warning', onWarning)
   t.teardown(() => process.off('warning', onWarning))
   return { heard: new Journal(), warnings, published: subscribed(t, 'kore-ws.error') }

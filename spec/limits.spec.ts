@@ -119,10 +119,19 @@ t.test('anything else is misuse that names the limit, its unit and the value', a
 })
 
 t.test('a name that is no limit is misuse that lists those there are', async t => {
-  for (const name of ['messagebytes', 'maxMessage', 'toString', '__proto__x']) {
+  for (const name of ['whatever', 'toString', '__proto__x']) {
     const sentence = `limits.${name} is no limit; there are ${NAMES.join(', ')}`
     t.throws(() => resolveLimits({ [name]: 1 } as LimitOptions), new MisuseError('invalid-option', sentence))
   }
+})
+
+t.test('names of elsewhere, and those that are mistyped, are told what is meant', async t => {
+  const cases: [name: string, message: RegExp][] = [
+    ['maxPayload', /^limits\.maxPayload is no limit: write limits: \{ messageBytes \}$/],
+    ['messagebytes', /^limits\.messagebytes is no limit, messageBytes is; there are messageBytes, /],
+    ['handshakes_', /^limits\.handshakes_ is no limit, handshakes is; there are /],
+  ]
+  for (const [name, message] of cases) t.throws(() => resolveLimits({ [name]: 1 } as LimitOptions), { code: 'invalid-option', message })
 })
 
 t.test('limits that are no object are misuse', async t => {

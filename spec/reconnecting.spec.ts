@@ -142,7 +142,9 @@ t.test('an error callback that throws becomes a warning, and the loop goes on', 
     },
   })
   await nextOf(t, loop)
-  t.equal((await within(warning, 'a warning')).message, 'oops')
+  const { message, cause } = await within(warning, 'a warning')
+  t.match(message, /^the callback error failed: Error: oops; it was told of HandshakeError: /)
+  t.match(cause, { message: 'oops' })
   await loop.return?.()
 })
 

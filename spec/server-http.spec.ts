@@ -201,6 +201,13 @@ t.test('a path is written as it stands in a URL', async t => {
     ['/a%2', /./],
     ['x', /begins with/],
     ['/\ud800', /./],
+    ['/*', /looks like a pattern/],
+    ['/rooms/*', /looks like a pattern/],
+    ['/rooms/**/x', /looks like a pattern/],
+    ['/:room', /looks like a pattern/],
+    ['/rooms/:id?', /looks like a pattern/],
+    ['/rooms/(.*)', /looks like a pattern/],
+    ['/a(.*)b/x', /looks like a pattern/],
   ]
   const http = createServer()
   for (const [path, message] of wrong) {
@@ -209,7 +216,7 @@ t.test('a path is written as it stands in a URL', async t => {
     t.throws(() => new WebSocketServer().attach(http, { path }), misuse, path)
     t.throws(() => kore.attach(http, { [path]: () => {} }), misuse, path)
   }
-  for (const path of ['/caf%C3%A9', '/a%20b', "/-._~!$&'()*+,;=:@/x", '/']) new WebSocketServer({ path })
+  for (const path of ['/caf%C3%A9', '/a%20b', '/a*', '/*a', '/a:b', '/:', '/urn:x', '/(a)', "/-._~!$&'()*+,;=:@/x", '/']) new WebSocketServer({ path })
 })
 
 t.test('origins: pages without a host can be listed', async t => {

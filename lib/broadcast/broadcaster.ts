@@ -1,9 +1,10 @@
 /** Messages from one to many: encoded once, the same bytes to every receiver, on this process and through the bus. */
-import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { MisuseError } from '../protocol/misuse-error.ts'
 import { Opcode } from '../protocol/opcode.ts'
 import type { Connection } from '../transport/connection.ts'
 import type { PublishOptions, TopicHub } from '../transport/connection-setup.ts'
 import { checkPayload, type Payload } from '../transport/payload.ts'
+import { checkTopic } from '../transport/topic.ts'
 import type { Bus } from './bus.ts'
 import { BusChannel } from './bus-channel.ts'
 import { BusGate } from './bus-gate.ts'
@@ -81,7 +82,7 @@ export class Broadcaster<Data> implements TopicHub<Connection<Data>> {
     options: PublishOptions,
     except: Connection<Data> | undefined
   ): number {
-    const scope = checkScope(options.scope)
+    const { scope } = options
     const payload = checkPayload(data)
     const binary = options.binary ?? typeof payload !== 'string'
     const opcode = binary ? Opcode.binary : Opcode.text
@@ -126,14 +127,4 @@ export function deliver<Receiver extends SharedReceiver>(
     }
   }
   return count
-}
-
-function checkTopic(topic: string): string {
-  if (typeof topic === 'string' && topic.length < 256) return topic
-  throw new MisuseError('invalid-argument', 'topic must be a string of at most 255 characters')
-}
-
-function checkScope(scope: PublishOptions['scope']): 'local' | 'global' {
-  if (scope === undefined || scope === 'local' || scope === 'global') return scope ?? 'local'
-  throw new MisuseError('invalid-argument', `scope must be 'local' or 'global', and not ${show(scope)}`)
 }

@@ -1,11 +1,13 @@
 /** The `compression` option, and what a connection compresses with once it is agreed on (RFC 7692, section 7). */
+import { COMPRESSION_NAMES } from '../foreign-names.ts'
 import { checkAmount } from '../protocol/amount.ts'
 import type { Role } from '../protocol/frame-parser.ts'
 import type { Compression, CompressionTally } from '../protocol/message-codec.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { checkNames, type KnownNames } from '../protocol/option-names.ts'
 import { threadCodecs } from './codec.ts'
 import type { Agreement } from './negotiation.ts'
-import { resolveDeflateSettings, type DeflateOptions, type DeflateSettings } from './settings.ts'
+import { DEFLATE_OPTIONS, resolveDeflateSettings, type DeflateOptions, type DeflateSettings } from './settings.ts'
 
 /** permessage-deflate: false for none, true or 'shared', 'dedicated', or choices in detail. */
 export type CompressionOption = boolean | 'shared' | 'dedicated' | CompressionOptions
@@ -24,6 +26,7 @@ export interface CompressionSettings extends DeflateSettings {
 }
 
 const DEFAULT_THRESHOLD = 1024
+const KNOWN: KnownNames = { prefix: 'compression.', names: ['threshold', ...DEFLATE_OPTIONS], foreign: COMPRESSION_NAMES }
 
 /**
  * @returns undefined for no compression
@@ -31,7 +34,9 @@ const DEFAULT_THRESHOLD = 1024
  */
 export function resolveCompression(option: unknown): CompressionSettings | undefined {
   if (option === false) return undefined
-  const { threshold, ...deflate } = asOptions(option)
+  const given = asOptions(option)
+  checkNames('compression', given, KNOWN)
+  const { threshold, ...deflate } = given
   return {
     ...resolveDeflateSettings(deflate),
     threshold: threshold === undefined ? DEFAULT_THRESHOLD : checkAmount('compression.threshold', threshold, 'bytes'),

@@ -35,18 +35,10 @@ const SHARED = { windowBits: MAX_WINDOW_BITS, memLevel: 8 } as const
 const DEDICATED = { windowBits: 12, memLevel: 5 } as const
 /** [lowest, highest] */
 const RANGES = { level: [1, 9], windowBits: [9, MAX_WINDOW_BITS], memLevel: [1, 9] } as const
-const NAMES = ['mode', ...Object.keys(RANGES)]
+export const DEFLATE_OPTIONS: readonly string[] = ['mode', ...Object.keys(RANGES)]
 
 /** @throws MisuseError `invalid-option` for a name that is no option, or a value that is not allowed */
 export function resolveDeflateSettings(options: DeflateOptions = {}): DeflateSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw new MisuseError('invalid-option', `compression must be an object, and not ${show(options)}`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!NAMES.includes(name)) {
-      throw new MisuseError('invalid-option', `compression.${name} is no option; there are ${NAMES.join(', ')}`)
-    }
-  }
   const mode = options.mode ?? 'shared'
   if (mode !== 'shared' && mode !== 'dedicated') {
     throw new MisuseError('invalid-option', `compression.mode must be 'shared' or 'dedicated', and not ${show(mode)}`)

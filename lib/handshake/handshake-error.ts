@@ -22,6 +22,19 @@ export interface PlainAnswer {
 /** What there is where no response came, or only its head. */
 export const NO_BODY = Buffer.alloc(0)
 
+/** What a message shows of a body, in characters. */
+const MAX_SHOWN = 120
+
+/** `answered with 403 at <where>: ` and how the body begins where that is text, for a message of one line. */
+export function describeAnswer({ status, headers, body }: PlainAnswer, where = ''): string {
+  const head = `answered with ${status}${where === '' ? '' : ` at ${where}`}`
+  const { 'content-type': type = 'text/plain' } = headers
+  if (!/^(?:text\/|application\/(?:[\w.-]+\+)?json)/i.test(String(type))) return head
+  const text = body.toString('utf8', 0, 4 * MAX_SHOWN).replace(/[\p{C}\s]+/gu, ' ').trim()
+  if (text === '') return head
+  return `${head}: ${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text}`
+}
+
 /** Errors of the network are none of these: they keep their own `code`, such as ECONNREFUSED. */
 export class HandshakeError extends Error {
   override readonly name = 'HandshakeError'

@@ -1,5 +1,9 @@
 /** Callbacks by name, looked up in loaded modules as Kore looks symbols up. */
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import type { Failure } from '../transport/report.ts'
+
+/** A connection's callbacks as Kore names them. */
+const KORE_CALLBACKS: ReadonlyMap<string, string> = new Map([['open', 'onconnect'], ['message', 'onmessage']])
 
 type Callable = (...parameters: never[]) => unknown
 
@@ -37,4 +41,9 @@ export function resolveCallback<Callback extends Callable>(argument: string, cal
     if (typeof found === 'function') return found as Callback
   }
   throw new MisuseError('unknown-callback', `${argument}: no loaded module has a function ${show(callback)}`)
+}
+
+/** The failure, with the name that its callback has here. */
+export function inKoresWords({ callback, outcome }: Failure): Failure {
+  return { callback: KORE_CALLBACKS.get(callback) ?? callback, outcome }
 }

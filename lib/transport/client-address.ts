@@ -1,10 +1,12 @@
 /** Who a client is: the address of its connection, or what a trusted proxy says of it; and what counts as one address. */
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { forwardedAddress } from '../handshake/forwarded.ts'
 import { isToken } from '../handshake/grammar.ts'
 import { peerAddress } from '../node-internals/peer-address.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { checkNames, type KnownNames } from '../protocol/option-names.ts'
 import { ownString } from '../protocol/own-string.ts'
 
 export interface TrustProxyOptions {
@@ -68,11 +70,18 @@ export class TrustedProxies {
   }
 }
 
+/** The address at the other end; undefined for what is no socket, or is gone. */
+export function addressOf(socket: Duplex): string | undefined {
+  return socket instanceof Socket ? socket.remoteAddress : undefined
+}
+
 /** The address of whoever sent the request. */
 export function clientAddress(request: IncomingMessage, proxies: TrustedProxies | undefined): string | undefined {
   const peer = peerAddress(request.socket)
   return proxies === undefined ? peer : proxies.clientOf(peer, request.rawHeaders)
 }
+
+const KNOWN: KnownNames = { prefix: 'trustProxy.', names: ['header', 'proxies'] }
 
 /**
  * @returns undefined for none
@@ -83,9 +92,7 @@ export function resolveTrustProxy(option: TrustProxyOption = false): TrustedProx
   if (typeof option !== 'object' || option === null) {
     throw invalid(`trustProxy must be false or an object of header and proxies, and not ${show(option)}`)
   }
-  for (const name of Object.keys(option)) {
-    if (name !== 'header' && name !== 'proxies') throw invalid(`trustProxy.${name} is no option; there are header, proxies`)
-  }
+  checkNames('trustProxy', option, KNOWN)
   const { header, proxies } = option
   if (typeof header !== 'string' || !isToken(header)) {
     throw invalid(`trustProxy.header must be the name of a header, such as x-forwarded-for, and not ${show(header)}`)

@@ -10,6 +10,7 @@ import type { Heartbeat } from './heartbeat.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { Message } from './message.ts'
 import type { Payload } from './payload.ts'
+import type { Failure } from './report.ts'
 import type { SlowReceivers } from './slow-receiver.ts'
 
 /** What a Connection calls. Each may throw or return a promise that rejects: that closes this connection with 1011. */
@@ -22,8 +23,8 @@ export interface ConnectionHandlers<Connection> {
   pong?(connection: Connection, data: Buffer): unknown
   /** Once, and last: the connection is over. */
   close?(connection: Connection, code: number, reason: string): unknown
-  /** A callback failed, or the peer broke the protocol (a Violation). Must not throw. */
-  failed(connection: Connection, error: unknown): void
+  /** A callback failed, as `failure` says, or the peer broke the protocol (a Violation). Must not throw. */
+  failed(connection: Connection, error: unknown, failure?: Failure): void
   /** The transport is gone too: nothing of the connection is left. Must not throw. */
   gone(connection: Connection): void
 }

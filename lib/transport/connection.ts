@@ -25,6 +25,7 @@ import type {
   PublishOptions,
   SendOptions,
   SharedMessage,
+  TopicHub,
 } from './connection-setup.ts'
 import { coarseNow, Deadline, RESOLUTION } from './deadlines.ts'
 import { forgetContexts, watchContexts } from './idle-contexts.ts'
@@ -40,10 +41,12 @@ import { checkBytes, checkPayload, type Payload } from './payload.ts'
 import { GRANULARITY } from './memory-budget.ts'
 import { beginReading, endReading, isTimeUp, isTurnOver, isWorkBefore, waitForTurn, waitToWork } from './read-turns.ts'
 import { isArena, isRead, readIntoArena } from '../node-internals/receive-arena.ts'
-import { reportError } from './report.ts'
+import { reportError, type Failure } from './report.ts'
+import { checkPublishOptions, checkSendOptions } from './send-options.ts'
 import { sendStream, type PieceSource } from './send-stream.ts'
 import { frameSize, sendUnderPolicy, type Leniency } from './slow-receiver.ts'
 import { isSystemSocket } from './system-socket.ts'
+import { checkTopic } from './topic.ts'
 import { isThenable } from './thenable.ts'
 import { countMessageMemory } from '../node-internals/young-garbage.ts'
 
@@ -217,9 +220,11 @@ export class Connection<Data = unknown> {
    *
    * @returns true: go on; false: 64 KiB or more are queued, wait for `drain` or `drained()`; or the
    *   connection is no longer open, and nothing was sent; or a policy of `slowReceivers` skipped it
-   * @throws MisuseError `invalid-argument` for data of another type, or bytes sent as text that are not UTF-8
+   * @throws MisuseError `invalid-argument` for data of another type, bytes sent as text that are not UTF-8, or options that
+   *   are none
    */
   send(data: Payload, options?: SendOptions): boolean {
+    if (options !== undefined) checkSendOptions(options)
     const payload = checkPayload(data)
     const binary = options?.binary ?? typeof payload !== 'string'
     return this.#send(binary ? Opcode.binary : Opcode.text, payload, false, options?.compress)
@@ -396,11 +401,13 @@ export class Connection<Data = unknown> {
    * 1008. Without effect once the connection is no longer open.
    *
    * @param topic a name of at most 255 characters
-   * @throws MisuseError `invalid-argument` for another name
+   * @throws MisuseError `invalid-argument` for another name, `invalid-state` on a client
    */
   subscribe(topic: string): void {
-    const { hub, limits, diagnostics } = this.#terms
-    if (hub === undefined || this.readyState !== 'open') return
+    const { limits, diagnostics } = this.#terms
+    const hub = this.#hub
+    checkTopic(topic)
+    if (this.readyState !== 'open') return
     const count = hub.subscribe(this, topic)
     if (count > limits.topics) {
       hub.unsubscribe(this, topic)
@@ -412,21 +419,34 @@ export class Connection<Data = unknown> {
     this.#noteHeld()
   }
 
+  /** @throws MisuseError as `subscribe` */
   unsubscribe(topic: string): void {
-    const { hub } = this.#terms
-    if (hub === undefined) return
+    const hub = this.#hub
     hub.unsubscribe(this, topic)
     this.#extra.topicBytes = hub.topicBytes(this)
   }
 
-  /** Whether it takes part in the topic. */
+  /** Whether it takes part in the topic. @throws MisuseError as `subscribe` */
   isSubscribed(topic: string): boolean {
-    return this.#terms.hub?.isSubscribed(this, topic) ?? false
+    return this.#hub.isSubscribed(this, topic)
   }
 
-  /** Sends to everybody who takes part in the topic, but not to this connection. Returns to how many of this process. */
+  /**
+   * Sends to everybody who takes part in the topic, but not to this connection.
+   *
+   * @returns to how many of this process
+   * @throws MisuseError as `subscribe`, and as `send`; `invalid-state` for `scope: 'global'` without a bus
+   */
   publish(topic: string, data: Payload, options: PublishOptions = {}): number {
-    return this.#terms.hub?.publish(topic, data, options, this) ?? 0
+    checkPublishOptions(options)
+    return this.#hub.publish(topic, data, options, this)
+  }
+
+  /** @throws MisuseError `invalid-state` where there are no topics */
+  get #hub(): TopicHub<Connection<Data>> {
+    const { hub } = this.#terms
+    if (hub !== undefined) return hub
+    throw new MisuseError('invalid-state', 'topics are kept by a WebSocketServer: this connection has none, send to its server instead')
   }
 
   /**
@@ -553,7 +573,7 @@ export class Connection<Data = unknown> {
     if (this.#endpoint.hasContexts) watchContexts(this)
     this.#outbox.queueFlush()
     this.#terms.diagnostics?.connectionOpened(this)
-    this.#guard(this.#terms.handlers.open)
+    this.#guard('open', this.#terms.handlers.open)
     const read = (): void => process.nextTick(Connection.readFrom, this, early)
     // A client's caller gets its connection by a promise: the reactions to that come in front of the first message.
     if (this.#terms.role === 'client') queueMicrotask(read)
@@ -583,7 +603,7 @@ export class Connection<Data = unknown> {
     } catch (error) {
       // Of the message, not of a callback.
       if (error instanceof Violation) throw error
-      this.#callbackFailed(error)
+      this.#callbackFailed(error, 'message')
     }
     if (this.#terms.gate?.closed === true) this.#waitAtGate()
     if (isTimeUp(end - start)) this.#waitForTurn()
@@ -692,7 +712,7 @@ export class Connection<Data = unknown> {
     this.#extras?.pings?.answered(bytes, start, end)
     this.#countControlFrame()
     const { pong } = this.#terms.handlers
-    if (pong !== undefined) this.#guard(pong, Buffer.from(bytes.subarray(start, end)))
+    if (pong !== undefined) this.#guard('pong', pong, Buffer.from(bytes.subarray(start, end)))
   }
 
   get #extra(): ConnectionExtras {
@@ -788,7 +808,7 @@ export class Connection<Data = unknown> {
     // Before its end is told, a server takes it out of its topics.
     this.#extra.topicBytes = 0
     extras.told = true
-    this.#guard(this.#terms.handlers.close, code, why)
+    this.#guard('close', this.#terms.handlers.close, code, why)
     this.#outbox.end(() => this.#closedError())
     if (!this.#transport.destroyed) this.#endTransport()
   }
@@ -822,14 +842,16 @@ export class Connection<Data = unknown> {
   /**
    * @internal Calls a callback of the user's, in the connection's async context; what it throws, or its promise rejects
    * with, is dealt with.
+   *
+   * @param name the callback's, for whoever is told
    */
-  runCallback(callback: () => unknown): void {
+  runCallback(name: string, callback: () => unknown): void {
     this.#context.runInAsyncScope(() => {
       try {
         const result = callback()
-        if (result !== undefined) this.#follow(result)
+        if (result !== undefined) this.#follow(name, result)
       } catch (error) {
-        this.#callbackFailed(error)
+        this.#callbackFailed(error, name)
       }
     })
   }
@@ -995,7 +1017,7 @@ export class Connection<Data = unknown> {
 
   /** @internal */
   onDrain(): void {
-    if (this.readyState === 'open') this.#guard(this.#terms.handlers.drain)
+    if (this.readyState === 'open') this.#guard('drain', this.#terms.handlers.drain)
   }
 
   #startReading(early: Buffer | undefined): void {
@@ -1175,15 +1197,16 @@ export class Connection<Data = unknown> {
   }
 
   #guard<Rest extends unknown[]>(
+    name: string,
     callback: ((connection: Connection<Data>, ...rest: Rest) => unknown) | undefined,
     ...rest: Rest
   ): void {
-    if (callback !== undefined) this.runCallback(() => callback.call(this.#terms.handlers, this, ...rest))
+    if (callback !== undefined) this.runCallback(name, () => callback.call(this.#terms.handlers, this, ...rest))
   }
 
-  #follow(result: unknown): void {
+  #follow(name: string, result: unknown): void {
     if (!isThenable(result)) return
-    Promise.resolve(result).then(undefined, error => this.#callbackFailed(error))
+    Promise.resolve(result).then(undefined, error => this.#callbackFailed(error, name))
   }
 
   /**
@@ -1213,26 +1236,27 @@ export class Connection<Data = unknown> {
     // One that rejects ends the connection, and all holds with it.
     Promise.resolve(result).then(done, error => {
       settle(-1)
-      this.#callbackFailed(error)
+      this.#callbackFailed(error, 'message')
     })
   }
 
-  #callbackFailed(error: unknown): void {
+  #callbackFailed(error: unknown, callback: string): void {
     // A callback that waited for `drained()` when its connection ended has not failed.
     if (error instanceof ConnectionClosedError && this.readyState !== 'open') return
-    this.#failed(error)
+    const end = this.closeInfo === undefined ? 'is closed with 1011' : 'was over'
+    this.#failed(error, { callback, outcome: `its connection with ${this.remoteAddress ?? 'a peer without an address'} ${end}` })
     this.fail(CloseCode.internalError, '')
     this.#outbox.queueFlush()
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, failure?: Failure): void {
     if (this.#extras?.told === true) {
       // Nothing is told of a connection behind its `close`: not that this threw, nor that a promise rejected late.
-      reportError(error, undefined)
+      reportError(error, undefined, failure)
       return
     }
     this.#terms.diagnostics?.failed(error, this)
-    this.#terms.handlers.failed(this, error)
+    this.#terms.handlers.failed(this, error, failure)
   }
 
   /** Reads on, but hands nothing over: all that is waited for is the peer's close frame. */

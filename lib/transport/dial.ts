@@ -57,6 +57,7 @@ function handshake<Result>(dialling: Dialling<Result>, socket: Duplex | undefine
     },
     socket,
     attempt,
+    scheme: { secure, mend: `the URL has to begin with ${secure ? 'ws:' : 'wss:'}` },
     wantsBody: dialling.wantsBody,
     switched(response, switchedSocket, early) {
       takeOver(switchedSocket)

@@ -17,6 +17,8 @@ export interface Exchange<Result> {
   /** A socket for this request alone, perhaps not connected yet; undefined where an agent makes it. */
   readonly socket: Duplex | undefined
   readonly attempt: Attempt
+  /** Whether TLS is spoken with whoever answers, and which URL is to be mended how where that is wrong. */
+  readonly scheme: { readonly secure: boolean; readonly mend: string }
   /** Whether somebody wants the body of an answer that leaves the socket to HTTP. */
   wantsBody(status: number): boolean
   /**
@@ -51,7 +53,7 @@ export function exchange<Result>(given: Exchange<Result>): Promise<Result | Plai
       // An answer whose body broke off is still an answer.
       if (answer !== undefined) return answer.finish()
       drop()
-      reject(explain(error))
+      reject(explain(error, given.scheme))
     }
     const onClose = (): void => fail(Object.assign(new Error('the socket was closed'), { code: 'ECONNRESET' }))
     const request = begin(options, socket)
@@ -136,10 +138,22 @@ class AnswerBody {
   }
 }
 
-/** Parser errors of Node's say that what came is not HTTP; other errors are the network's. */
-function explain(error: NodeJS.ErrnoException): Error {
-  if (error.code?.startsWith('HPE_') !== true) return error
-  return new HandshakeError('handshake-invalid', 'the answer is not HTTP', undefined, { cause: error })
+/** The first byte of a TLS alert (RFC 8446, section 5.1). */
+const TLS_ALERT = 0x15
+
+/** Parser errors of Node's say that what came is not HTTP, OpenSSL's that it is not TLS; other errors are the network's. */
+function explain(error: NodeJS.ErrnoException & { readonly rawPacket?: Buffer }, { secure, mend }: Exchange<unknown>['scheme']): Error {
+  const { code = '' } = error
+  const invalid = (sentence: string): Error => new HandshakeError('handshake-invalid', sentence, undefined, { cause: error })
+  if (code.startsWith('HPE_')) {
+    const isTls = !secure && error.rawPacket?.[0] === TLS_ALERT
+    return invalid(isTls ? `the answer is TLS: ${mend}` : 'the answer is not HTTP')
+  }
+  if (secure && /wrong version number|packet length too long/i.test(error.message)) return invalid(`the answer is not TLS: ${mend}`)
+  if (secure || code !== 'ECONNRESET') return error
+  // Many TLS servers hang up on plain text, without a word.
+  const sentence = `the server closed the connection without an answer: if it speaks TLS, ${mend}`
+  return Object.assign(new Error(sentence, { cause: error }), { code })
 }
 
 function ignore(): void {}

@@ -1,6 +1,8 @@
 /** Pings on silence, and an end to peers that don't answer (RFC 6455, section 5.5.2): one deadline for all connections. */
 import { checkAmount } from '../protocol/amount.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { checkNames, type KnownNames } from '../protocol/option-names.ts'
+import { HEARTBEAT_NAMES } from '../foreign-names.ts'
 import { Deadline, RESOLUTION } from './deadlines.ts'
 import { callEach } from './each.ts'
 
@@ -38,7 +40,7 @@ export interface Beating {
 }
 
 const DEFAULTS = { interval: 30_000, timeout: 10_000 } as const
-const NAMES: readonly string[] = Object.keys(DEFAULTS)
+const KNOWN: KnownNames = { prefix: 'heartbeat.', names: Object.keys(DEFAULTS), foreign: HEARTBEAT_NAMES }
 /** Turns in the shorter of the two times, where the wheel of deadlines turns so often. */
 const TURNS = 10
 const LONGEST_TURN = 1000
@@ -113,9 +115,7 @@ export function resolveHeartbeat(option: HeartbeatOption = {}): HeartbeatTimes |
   if (typeof option !== 'object' || option === null) {
     throw new MisuseError('invalid-option', `heartbeat must be false or an object of interval and timeout, and not ${show(option)}`)
   }
-  for (const name of Object.keys(option)) {
-    if (!NAMES.includes(name)) throw new MisuseError('invalid-option', `heartbeat.${name} is no option; there are interval, timeout`)
-  }
+  checkNames('heartbeat', option, KNOWN)
   const { interval = DEFAULTS.interval, timeout = DEFAULTS.timeout } = option
   checkTime('heartbeat.interval', interval)
   checkTime('heartbeat.timeout', timeout)

@@ -4,7 +4,7 @@ import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Refusal } from '../handshake/refusal.ts'
 import { MAX_HEADER_LINES } from '../handshake/request.ts'
-import { MisuseError } from '../protocol/misuse-error.ts'
+import { MisuseError, show } from '../protocol/misuse-error.ts'
 import { RESOLUTION } from './deadlines.ts'
 import { answerPlainRequest, httpTime, keepNewcomers, refuseBadRequest } from './http1.ts'
 import { watchAnswers } from './http-answers.ts'
@@ -40,6 +40,12 @@ export function createOwnHttp({ handshakeTime, handshakeBytes }: OwnHttpLimits, 
     if (refusal !== undefined) handlers.refused(socket, refusal, remoteAddress)
   })
   return http
+}
+
+/** @throws MisuseError `invalid-argument` for what is no object; what is in it is for Node to check */
+export function checkListenOptions(options: unknown): void {
+  if (typeof options === 'object' && options !== null) return
+  throw new MisuseError('invalid-argument', `options must be an object, as in listen({ port: 8080 }), and not ${show(options)}`)
 }
 
 /** Rejects with the system's error, or with `invalid-state` where the server is closed before it listens. */

@@ -36,5 +36,14 @@ function bytesOf(payload: unknown): Uint8Array | undefined {
 function describe(value: unknown): string {
   if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return 'one whose memory is gone'
   if (value === null || value === undefined) return String(value)
-  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  const name = value.constructor?.name ?? 'no class'
+  return `an object (${name})${INSTEAD.get(name) ?? ''}`
 }
+
+/** What makes a payload of some objects. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ['Object', ': JSON.stringify makes a string of it'],
+  ['Array', ': Buffer.from makes bytes of it, JSON.stringify a string'],
+  ['Blob', ': await blob.arrayBuffer() gives its bytes'],
+])

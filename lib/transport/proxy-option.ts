@@ -1,7 +1,9 @@
 /** The option `proxy` of the client's, checked, and which proxy it means for a target. */
+import { PROXY_NAMES } from '../foreign-names.ts'
 import { basicAuthorization, withoutBrackets, type Target } from '../handshake/client-target.ts'
 import { checkHeaders, type Headers } from '../handshake/response-headers.ts'
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { checkNames, type KnownNames } from '../protocol/option-names.ts'
 import { checkTls, type TlsOptions } from './open-socket.ts'
 import { proxyFromEnvironment } from './proxy-environment.ts'
 import type { Proxy } from './proxy-tunnel.ts'
@@ -23,7 +25,7 @@ export type ProxySource = (target: Target) => Proxy | undefined
 
 /** What the CONNECT request has of its own. */
 const RESERVED = ['connection', 'content-length', 'host', 'transfer-encoding', 'upgrade']
-const NAMES = ['url', 'headers', 'tls']
+const KNOWN: KnownNames = { prefix: 'proxy.', names: ['url', 'headers', 'tls'], foreign: PROXY_NAMES }
 
 /** @throws MisuseError `invalid-option`, or `invalid-header` for headers that HTTP can't carry */
 export function checkProxy(option: unknown): ProxySource | undefined {
@@ -46,8 +48,7 @@ function readProxy(option: unknown): Proxy {
   if (typeof option !== 'object' || option === null) {
     throw invalid("proxy must be a URL, 'environment', or an object with url, headers and tls")
   }
-  const unknown = Object.keys(option).find(name => !NAMES.includes(name))
-  if (unknown !== undefined) throw invalid(`proxy.${unknown} is no option; there are ${NAMES.join(', ')}`)
+  checkNames('proxy', option, KNOWN)
   const { url, headers = {}, tls } = option as Partial<ProxyOptions>
   checkHeaders(headers, RESERVED)
   return proxyAt(url, 'proxy.url', headers, checkTls('proxy.tls', tls))

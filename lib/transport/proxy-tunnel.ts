@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Target } from '../handshake/client-target.ts'
-import { HandshakeError, type PlainAnswer } from '../handshake/handshake-error.ts'
+import { describeAnswer, HandshakeError, type PlainAnswer } from '../handshake/handshake-error.ts'
 import type { Headers } from '../handshake/response-headers.ts'
 import type { Attempt } from './attempt.ts'
 import { exchange, MAX_ANSWER_BODY } from './exchange.ts'
@@ -43,6 +43,7 @@ export function throughProxy<Result>(
       options: { method: 'CONNECT', path: authority, headers },
       socket,
       attempt,
+      scheme: { secure: proxy.secure, mend: `the URL of the proxy has to begin with ${proxy.secure ? 'http:' : 'https:'}` },
       wantsBody: () => false,
       switched: (response, _, head) => take(response, head),
     }) as Promise<Result>
@@ -148,7 +149,7 @@ function refused(response: IncomingMessage, socket: Duplex, head: Buffer, attemp
     }
     const refuse = (): void => {
       const answer: PlainAnswer = { status, headers, body: Buffer.concat(chunks).subarray(0, wanted) }
-      finish(new HandshakeError('proxy-refused', `the proxy answered with ${status}`, answer))
+      finish(new HandshakeError('proxy-refused', `the proxy ${describeAnswer(answer)}`, answer))
     }
     const receive = (chunk: Buffer): void => {
       chunks.push(chunk)

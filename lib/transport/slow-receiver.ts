@@ -1,5 +1,6 @@
 /** What becomes of messages for a peer that takes them too slowly: the policies, and how a message is sent under one. */
 import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { checkNames, type KnownNames } from '../protocol/option-names.ts'
 import { HIGH_WATER, type Outbox } from './outbox.ts'
 
 /** What happens where a message would take the queue over `limits.queuedBytes`. */
@@ -36,6 +37,7 @@ const POLICIES = {
   send: ['close', 'drop-oldest', 'drop-newest', 'wait'],
   broadcast: ['close', 'drop-oldest', 'drop-newest'],
 } as const
+const KNOWN: KnownNames = { prefix: 'slowReceivers.', names: Object.keys(POLICIES) }
 
 /**
  * @returns undefined where both are 'close'
@@ -45,11 +47,7 @@ export function resolveSlowReceivers(options: SlowReceiverOptions = {}): SlowRec
   if (typeof options !== 'object' || options === null) {
     throw new MisuseError('invalid-option', `slowReceivers must be an object of send and broadcast, and not ${show(options)}`)
   }
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(POLICIES, name)) {
-      throw new MisuseError('invalid-option', `slowReceivers.${name} is no option; there are send, broadcast`)
-    }
-  }
+  checkNames('slowReceivers', options, KNOWN)
   const send = checkPolicy('send', options.send)
   const broadcast = checkPolicy('broadcast', options.broadcast)
   return send === undefined && broadcast === undefined ? undefined : { send, broadcast }

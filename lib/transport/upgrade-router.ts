@@ -19,7 +19,12 @@ const REFUSAL_TIME = 10_000
 
 /** @throws MisuseError `invalid-option` for a path that no request can have */
 export function checkPath(path: unknown): void {
-  if (path === undefined || (typeof path === 'string' && PATH.test(path))) return
+  if (path === undefined) return
+  if (typeof path === 'string' && PATTERN.test(path)) {
+    const instead = 'leave path out, and let accept look at request.path'
+    throw new MisuseError('invalid-option', `path is compared as it stands, and ${show(path)} looks like a pattern: ${instead}`)
+  }
+  if (typeof path === 'string' && PATH.test(path)) return
   const encoded = typeof path === 'string' && path.startsWith('/') ? encodedPath(path) : undefined
   throw new MisuseError(
     'invalid-option',
@@ -28,6 +33,9 @@ export function checkPath(path: unknown): void {
       : `path must be as it stands in a URL, ${show(encoded)} and not ${show(path)}`
   )
 }
+
+/** As routers have it: `/rooms/*`, `/rooms/:id`, `/rooms/(.*)`. Clients could send such a path, but none does. */
+const PATTERN = /\/(?:\*+|:[a-z_]\w*[?*+]?|[^/]*\(\.\*\)[^/]*)(?:\/|$)/i
 
 /** RFC 3986, section 3.3: what a path may be made of. */
 const PATH = /^\/(?:[\w\-.~!$&'()*+,;=:@/]|%[\da-f]{2})*$/i
@@ -53,15 +61,45 @@ const routers = new WeakMap<HttpServer | HttpsServer, UpgradeRouter>()
  * @throws MisuseError `invalid-argument` for what is none
  */
 export function routerOf(server: HttpServer | HttpsServer): UpgradeRouter {
-  const { prependListener, listenerCount } = Object(server) as Partial<HttpServer>
-  if (typeof prependListener !== 'function' || typeof listenerCount !== 'function') {
-    throw new MisuseError('invalid-argument', `server must be an HTTP server, such as http.createServer() gives, and not ${show(server)}`)
-  }
+  const { prependListener, listenerCount, listen } = Object(server) as Partial<HttpServer>
+  // A framework's application has some of these, and is a function or has the server as a property.
+  const isServer = typeof server === 'object' && [prependListener, listenerCount, listen].every(each => typeof each === 'function')
+  if (!isServer) throw noServer(server)
   const known = routers.get(server)
   if (known !== undefined) return known
   const router = new UpgradeRouter(server)
   routers.set(server, router)
   return router
+}
+
+function noServer(given: unknown): MisuseError {
+  const sentence = 'server must be an HTTP server, such as http.createServer() gives'
+  const { server } = Object(given) as { readonly server?: unknown }
+  if (typeof given === 'number') return invalid(`${sentence}; a port is for listen, as in await server.listen({ port: ${given} })`)
+  if (typeof given === 'function') return invalid(`${sentence}, and not a function: write attach(http.createServer(app))`)
+  if (typeof server === 'object' && server !== null) return invalid(`${sentence}: here it is the property server`)
+  return invalid(`${sentence}, and not ${show(given)}`)
+}
+
+/** @throws MisuseError `invalid-argument` for other arguments than those of an `upgrade` event */
+export function checkUpgrade(request: unknown, socket: unknown, head: unknown): void {
+  const { rawHeaders, httpVersionMajor } = Object(request) as Partial<IncomingMessage>
+  if (!Array.isArray(rawHeaders) || typeof httpVersionMajor !== 'number') {
+    throw invalid(`request must be the http.IncomingMessage of an upgrade event, and not ${describe(request)}`)
+  }
+  const { write, pipe, destroy } = Object(socket) as Partial<Duplex>
+  if (![write, pipe, destroy].every(each => typeof each === 'function')) {
+    throw invalid(`socket must be the second argument of an upgrade event, and not ${describe(socket)}`)
+  }
+  if (!(head instanceof Uint8Array)) throw invalid(`head must be the third argument of an upgrade event, a Buffer, and not ${describe(head)}`)
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'object' && value !== null ? `an object (${value.constructor?.name ?? 'no class'})` : show(value)
+}
+
+function invalid(sentence: string): MisuseError {
+  return new MisuseError('invalid-argument', sentence)
 }
 
 export class UpgradeRouter {

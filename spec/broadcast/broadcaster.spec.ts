@@ -126,7 +126,6 @@ t.test('misuse is thrown, and nobody gets anything, here or elsewhere', async t 
   const wrong = { name: 'MisuseError', code: 'invalid-argument' }
   t.throws(() => broadcaster.broadcast(5 as unknown as string, { scope: 'global' }, undefined), { ...wrong, message: /^data/ })
   t.throws(() => broadcaster.broadcast(Buffer.from([0xc3]), { binary: false, scope: 'global' }, undefined), wrong)
-  t.throws(() => broadcaster.broadcast('a', { scope: 'world' as 'global' }, undefined), { ...wrong, message: /scope.*"world"/ })
   t.throws(() => broadcaster.publish('x'.repeat(256), 'a', { scope: 'global' }, undefined), { ...wrong, message: /^topic/ })
   for (const topic of [undefined, null, 5, {}] as unknown as string[]) {
     t.throws(() => broadcaster.publish(topic, 'a', {}, undefined), { ...wrong, message: /^topic/ })

@@ -32,9 +32,17 @@ t.test('the option, wrong: misuse that names it', async t => {
   for (const threshold of [-1, 1.5, NaN, '5', null]) {
     t.throws(() => resolveCompression({ threshold }), { ...misuse, message: /^compression\.threshold/ }, String(threshold))
   }
-  for (const option of [{ no: 1 }, { level: 0 }, { mode: 'both' }, { windowBits: 10 }]) {
+  for (const option of [{ no: 1 }, { constructor: 1 }, { level: 0 }, { mode: 'both' }, { windowBits: 10 }]) {
     t.throws(() => resolveCompression(option), { ...misuse, message: /^compression\./ }, JSON.stringify(option))
   }
+})
+
+t.test('names of elsewhere, and those that are mistyped, are told what is meant', async t => {
+  const cases: [option: object, message: string][] = [
+    [{ zlibDeflateOptions: {} }, "compression.zlibDeflateOptions is no option: write level, or mode: 'dedicated' with windowBits and memLevel"],
+    [{ Treshold: 1 }, 'compression.Treshold is no option, threshold is; there are threshold, mode, level, windowBits, memLevel'],
+  ]
+  for (const [option, message] of cases) t.throws(() => resolveCompression(option), { code: 'invalid-option', message })
 })
 
 const agreement = (server: boolean, client: boolean, serverBits = 15, clientBits = 15): Agreement => ({

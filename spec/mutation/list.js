@@ -153,6 +153,16 @@ export const MUTATIONS = {
     ['failed: [closed, true]', 'failed: [closed, false]'],
     ["'close-sent': [closeSent, true]", "'close-sent': [closed, true]"],
   ],
+  'protocol/option-names.ts': [
+    ['if (!known.names.includes(name)) throw unknownName(name, known)', ''],
+    ['typeof given !== \'object\' || given === null', "typeof given !== 'object'"],
+    ['steps <= candidate.length / 3', 'steps < candidate.length / 3'],
+    ['steps < least &&', ''],
+    ['steps = Math.min(steps, before[j - 2] + 1)', ''],
+    ["const ours = foreign.get(name)", 'const ours = undefined'],
+    ['name.toLowerCase()', 'name'],
+    ["near === undefined && hint !== undefined", 'hint !== undefined'],
+  ],
   'protocol/amount.ts': [
     ['(value as number) >= 0', '(value as number) > 0'],
     ['Number.isSafeInteger(value)', 'Number.isFinite(value)'],

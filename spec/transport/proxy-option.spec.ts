@@ -51,7 +51,7 @@ t.test('misuse, without showing a password', async t => {
     [{}, /^proxy\.url must be a URL/],
     [{ url: 5 }, /^proxy\.url must be a URL/],
     [{ url: 'ftp://user:secret@a' }, /^proxy\.url must begin with/],
-    [{ url: 'http://a', auth: 'secret' }, /^proxy\.auth is no option; there are url, headers, tls/],
+    [{ url: 'http://a', auth: 'secret' }, /^proxy\.auth is no option: user and password go into proxy\.url/],
     [{ url: 'http://a', tls: 5 }, /^proxy\.tls must be an object/],
     [{ url: 'http://a', tls: { port: 1 } }, /^proxy\.tls\.port/],
   ]

@@ -20,7 +20,7 @@ t.test('anything else is misuse that names the option and what it may be', async
   const cases: [options: unknown, message: string][] = [
     [null, 'slowReceivers must be an object of send and broadcast, and not null'],
     ['close', 'slowReceivers must be an object of send and broadcast, and not "close"'],
-    [{ sends: 'close' }, 'slowReceivers.sends is no option; there are send, broadcast'],
+    [{ sends: 'close' }, 'slowReceivers.sends is no option, send is; there are send, broadcast'],
     [{ toString: 'close' }, 'slowReceivers.toString is no option; there are send, broadcast'],
     [{ send: 'drop' }, 'slowReceivers.send must be one of close, drop-oldest, drop-newest, wait, and not "drop"'],
     [{ send: null }, 'slowReceivers.send must be one of close, drop-oldest, drop-newest, wait, and not null'],

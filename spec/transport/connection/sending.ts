@@ -200,11 +200,17 @@ t.test('topics are the business of the hub, which hears of open connections only
   t.equal(calls.length, 4)
 })
 
-t.test('without a hub topics are without effect', async t => {
+t.test('without a hub topics are misuse, whatever the state', async t => {
   const { connection } = connected(t)
-  connection.subscribe('room')
-  connection.unsubscribe('room')
-  t.equal(connection.publish('room', 'a'), 0)
+  for (let i = 0; i < 2; i++) {
+    for (const call of [
+      () => connection.subscribe('room'),
+      () => connection.unsubscribe('room'),
+      () => connection.isSubscribed('room'),
+      () => connection.publish('room', 'a'),
+    ]) t.throws(call, { name: 'MisuseError', code: 'invalid-state', message: /^topics are kept by a WebSocketServer/ })
+    connection.terminate()
+  }
 })
 
 t.test('nothing is written behind the end of the transport', async t => {
