@@ -25,11 +25,13 @@ import { MUTATIONS } from './list.js'
 import { complain, filesToBreak } from './unlisted.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const FOLDERS = [
+/** Files and folders that the specs need. */
+const PATHS = [
   'lib/protocol',
   'lib/deflate',
   'lib/handshake',
   'lib/node-internals',
+  'lib/foreign-names.ts',
   'spec/protocol',
   'spec/deflate',
   'spec/handshake',
@@ -82,7 +84,7 @@ function makeCopy(copy) {
       writeFileSync(built(copy, path), originals.get(path))
     }
   }
-  FOLDERS.forEach(walk)
+  PATHS.forEach(walk)
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
   writeFileSync(join(copy, 'package.json'), '{ "type": "module" }')
   return copy
