@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** The public names of kore-ws. */
 export type { Bus } from './broadcast/bus.ts'
 export { clusterBus, relayBroadcasts } from './broadcast/cluster-bus.ts'
@@ -18,7 +19,7 @@ export { Violation, type ViolationName } from './protocol/violation.ts'
 export type { CompressionOption, CompressionOptions } from './deflate/compression.ts'
 export { reconnecting, type ReconnectingOptions, type Reconnections } from './reconnecting.ts'
 export { WebSocketServer } from './server.ts'
-export type { AttachOptions, BroadcastOptions, Choices, CloseOptions, Decision, ServerOptions, UpgradeRequest } from './server-options.ts'
+export type { AttachOptions, BroadcastOptions, Choices, CloseOptions, Decision, DecisionWithData, ServerOptions, ServerOptionsWithData, UpgradeRequest } from './server-options.ts'
 export type { TrustProxyOption, TrustProxyOptions } from './transport/client-address.ts'
 export type { Connection } from './transport/connection.ts'
 export { ConnectionClosedError, type CloseInfo } from './transport/connection-closed-error.ts'

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** The entry point `kore-ws/kore`: the websocket calls of Kore, with Kore's documented meaning and the RFC's rules. */
 import cluster from 'node:cluster'
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
@@ -23,16 +24,7 @@ import {
   WEBSOCKET_OP_TEXT,
 } from './kore/constants.ts'
 import { inKoresWords, checkCallback, resolveCallback } from './kore/modules.ts'
-import {
-  answer,
-  checkOpen,
-  isOpen,
-  keepWaiting,
-  kore_request,
-  responseHeaders,
-  takeRequest,
-  type KoreRequest,
-} from './kore/request.ts'
+import { answer, checkOpen, isOpen, keepWaiting, kore_request, responseHeaders, takeRequest, type KoreRequest } from './kore/request.ts'
 import { admission, diagnostics, memory } from './kore/shared.ts'
 import { takeMetrics, type Metrics } from './metrics.ts'
 import { checkAmount } from './protocol/amount.ts'

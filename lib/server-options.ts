@@ -155,6 +155,15 @@ export interface ServerOptions<Data> {
   readonly trustProxy?: TrustProxyOption | undefined
 }
 
+/** What `accept` has to return where `socket.data` has a type without undefined. */
+export type DecisionWithData<Data> = (Acceptance & { readonly data: Data }) | Refusal
+
+/** The options where `socket.data` has a type without undefined: `accept` is there, and gives it. */
+export interface ServerOptionsWithData<Data> extends ServerOptions<Data> {
+  /** As of `ServerOptions`, with `data` for every handshake that may go on. */
+  readonly accept: (request: UpgradeRequest) => DecisionWithData<Data> | Promise<DecisionWithData<Data>>
+}
+
 /** The options as a server uses them. */
 export interface CheckedOptions<Data>
   extends Omit<ServerOptions<Data>, 'compression' | 'heartbeat' | 'limits' | 'protocols' | 'slowReceivers' | 'trustProxy'> {

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, ListenOptions } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { InspectOptions } from 'node:util'
 import { Broadcaster } from './broadcast/broadcaster.ts'
 import { createCompression } from './deflate/compression.ts'
 import { negotiate } from './deflate/negotiation.ts'
@@ -16,13 +17,14 @@ import { CloseCode } from './protocol/close-code.ts'
 import { MisuseError } from './protocol/misuse-error.ts'
 import { ownString } from './protocol/own-string.ts'
 import { checkAttachOptions, checkCloseOptions, checkDecision, checkOptions, checkServerBroadcast, describeRequest } from './server-options.ts'
-import type { AttachOptions, BroadcastOptions, CheckedOptions, Choices, CloseOptions, Decision, ServerOptions } from './server-options.ts'
+import type { AttachOptions, BroadcastOptions, CheckedOptions, Choices, CloseOptions, Decision, ServerOptions, ServerOptionsWithData } from './server-options.ts'
 import { Admission } from './transport/admission.ts'
 import { addressOf, clientAddress } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
 import type { ConnectionHandlers, ConnectionTerms, PublishOptions } from './transport/connection-setup.ts'
 import { Drain, type CloseCounts } from './transport/drain.ts'
 import { Heartbeat } from './transport/heartbeat.ts'
+import { INSPECT, showAs, type Inspect } from './transport/inspect.ts'
 import { LazyAbort } from './transport/lazy-abort.ts'
 import { MemoryBudget } from './transport/memory-budget.ts'
 import { PendingUpgrade, refuseAtOnce, takeOver } from './transport/http1.ts'
@@ -51,9 +53,12 @@ export class WebSocketServer<Data = unknown> {
   #drain: Drain<Connection<Data>> | undefined
 
   /**
+   * @param options with an `accept` that gives `data`, unless `Data` allows undefined
    * @throws MisuseError `invalid-option`, naming the option and what it may be; `invalid-state` where another server of this
    *   process has the same name, or none, on the same bus
    */
+  constructor(options: ServerOptionsWithData<Data>)
+  constructor(...options: undefined extends Data ? [options?: ServerOptions<Data>] : [options: ServerOptionsWithData<Data>])
   constructor(options: ServerOptions<Data> = {}) {
     const checked = checkOptions(options)
     this.#options = checked
@@ -218,6 +223,14 @@ export class WebSocketServer<Data = unknown> {
   /** `await using`: as `close`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const { address, connections } = this
+    const attached = this.#attached.map(({ path }) => path ?? 'every path')
+    const fields = { address, attached, path: this.#options.path, closing: this.#closing !== undefined, connections: connections.size }
+    return showAs('WebSocketServer', fields, depth, options, inspect)
   }
 
   async #shutDown(code: number, timeout: number | undefined): Promise<CloseCounts> {

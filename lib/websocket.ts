@@ -1,4 +1,5 @@
 /** The browser's `WebSocket` over a Connection: the WebSockets Standard (websockets.spec.whatwg.org), section 3. */
+import type { InspectOptions } from 'node:util'
 import { establish, type Established } from './client.ts'
 import { checkConnectOptions, type ConnectOptions, type ConnectPlan } from './client-options.ts'
 import { HandshakeError } from './handshake/handshake-error.ts'
@@ -8,19 +9,23 @@ import { MisuseError } from './protocol/misuse-error.ts'
 import { Opcode, type DataOpcode } from './protocol/opcode.ts'
 import type { Connection } from './transport/connection.ts'
 import { ConnectionClosedError } from './transport/connection-closed-error.ts'
+import { INSPECT, showAs, type Inspect } from './transport/inspect.ts'
 import { toMessage } from './transport/message.ts'
 import { ProcessHold } from './transport/process-hold.ts'
 import { checkCode, checkProtocols, checkReason, readUrl } from './websocket/checks.ts'
 import { closeEvent, type CloseEventInit } from './websocket/close-event.ts'
 import { errorEvent, type ErrorEventInit } from './websocket/error-event.ts'
 import { EventHandlers, type EventHandler } from './websocket/event-handlers.ts'
-import { toClampedShort, toProtocols, toSendable, toText } from './websocket/idl.ts'
+import { toClampedShort, toOptions, toProtocols, toSendable, toText } from './websocket/idl.ts'
 import { SendQueue, sizeOf } from './websocket/send-queue.ts'
 
 const CALLBACKS = ['message', 'drain', 'pong', 'close', 'error', 'signal'] as const
 
 /** What the constructor takes in place of `protocols`, as the class of Node's does: options of `connect`. */
-export type WebSocketInit = Omit<ConnectOptions, (typeof CALLBACKS)[number]>
+export interface WebSocketInit extends Omit<ConnectOptions, (typeof CALLBACKS)[number] | 'headers'> {
+  /** As for `connect`; or a Headers object, or pairs of names and values (Fetch Standard, HeadersInit). */
+  readonly headers?: ConnectOptions['headers'] | Iterable<readonly string[]>
+}
 
 /** The types of events, and what their listeners are given. */
 export interface WebSocketEventMap {
@@ -31,6 +36,11 @@ export interface WebSocketEventMap {
 }
 
 type Handler<Type extends keyof WebSocketEventMap> = EventHandler<WebSocket, WebSocketEventMap[Type]>
+
+/** A handler as it is read: with nothing that lib.dom's has not, so that the class can take the place of that one. */
+type ReadHandler<Type extends keyof WebSocketEventMap> =
+  | ((event: Type extends 'error' ? Event : Type extends 'message' ? Event & { readonly data: unknown } : WebSocketEventMap[Type]) => unknown)
+  | null
 
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const
 const { CONNECTING, OPEN, CLOSING, CLOSED } = STATES
@@ -82,7 +92,7 @@ export class WebSocket extends EventTarget {
     const { url: parsed, target } = readUrl(toText(url))
     this.#url = parsed
     const given = toProtocols(protocols)
-    const init: ConnectOptions = Array.isArray(given) ? {} : given
+    const init: ConnectOptions = Array.isArray(given) ? {} : toOptions(given)
     const late = CALLBACKS.find(name => init[name] !== undefined)
     if (late !== undefined) {
       throw new MisuseError('invalid-option', `${late} is no option here: there are events and close()`)
@@ -121,36 +131,37 @@ export class WebSocket extends EventTarget {
   }
 
   set binaryType(type: 'blob' | 'arraybuffer') {
+    const before = this.#binaryType
     const given = `${type}`
-    if (given === 'blob' || given === 'arraybuffer') this.#binaryType = given
+    this.#binaryType = given === 'blob' || given === 'arraybuffer' ? given : before
   }
 
-  get onopen(): Handler<'open'> {
-    return this.#handlers.get('open') as Handler<'open'>
+  get onopen(): ReadHandler<'open'> {
+    return this.#handlers.get('open') as ReadHandler<'open'>
   }
 
   set onopen(handler: Handler<'open'>) {
     this.#handlers.set('open', handler)
   }
 
-  get onmessage(): Handler<'message'> {
-    return this.#handlers.get('message') as Handler<'message'>
+  get onmessage(): ReadHandler<'message'> {
+    return this.#handlers.get('message') as ReadHandler<'message'>
   }
 
   set onmessage(handler: Handler<'message'>) {
     this.#handlers.set('message', handler)
   }
 
-  get onerror(): Handler<'error'> {
-    return this.#handlers.get('error') as Handler<'error'>
+  get onerror(): ReadHandler<'error'> {
+    return this.#handlers.get('error') as ReadHandler<'error'>
   }
 
   set onerror(handler: Handler<'error'>) {
     this.#handlers.set('error', handler)
   }
 
-  get onclose(): Handler<'close'> {
-    return this.#handlers.get('close') as Handler<'close'>
+  get onclose(): ReadHandler<'close'> {
+    return this.#handlers.get('close') as ReadHandler<'close'>
   }
 
   set onclose(handler: Handler<'close'>) {
@@ -163,11 +174,13 @@ export class WebSocket extends EventTarget {
    *
    * @throws DOMException InvalidStateError while connecting; TypeError for shared or resizable memory
    */
-  send(data: string | NodeJS.ArrayBufferView | ArrayBuffer | Blob): void {
+  send(data: string | ArrayBufferView | ArrayBufferLike | Pick<Blob, 'arrayBuffer' | 'size' | 'type'>): void {
+    // Whether it is a WebSocket comes before what it is given, as Web IDL has it.
+    const state = this.#readyState
     if (arguments.length === 0) throw new TypeError('data is missing')
     const sendable = toSendable(data)
-    if (this.#readyState === CONNECTING) throw new DOMException('there is no connection yet', 'InvalidStateError')
-    if (this.#readyState === OPEN) this.#queue?.send(sendable)
+    if (state === CONNECTING) throw new DOMException('there is no connection yet', 'InvalidStateError')
+    if (state === OPEN) this.#queue?.send(sendable)
     else this.#refused += sizeOf(sendable)
   }
 
@@ -179,12 +192,13 @@ export class WebSocket extends EventTarget {
    * @throws DOMException InvalidAccessError for another code, SyntaxError for a longer reason
    */
   close(code?: number, reason?: string): void {
+    // As in `send`.
+    const state = this.#readyState
     const checkedCode = code === undefined ? undefined : checkCode(toClampedShort(code))
     const checkedReason = reason === undefined ? '' : checkReason(toText(reason))
-    if (this.#readyState === CLOSING || this.#readyState === CLOSED) return
-    const connecting = this.#readyState === CONNECTING
+    if (state === CLOSING || state === CLOSED) return
     this.#readyState = CLOSING
-    if (connecting) this.#abort.abort()
+    if (state === CONNECTING) this.#abort.abort()
     else this.#queue?.close(checkedCode ?? (checkedReason === '' ? undefined : CloseCode.normal), checkedReason)
   }
 
@@ -198,6 +212,12 @@ export class WebSocket extends EventTarget {
   unref(): this {
     this.#hold.unref()
     return this
+  }
+
+  /** @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const { url, readyState, protocol, extensions, bufferedAmount, binaryType } = this
+    return showAs('WebSocket', { url, readyState, protocol, extensions, bufferedAmount, binaryType }, depth, options, inspect)
   }
 
   #connect(target: Target, plan: ConnectPlan): void {
@@ -276,6 +296,12 @@ export interface WebSocket {
     options?: ListenerOptions
   ): void
   addEventListener(type: string, listener: Listener, options?: ListenerOptions): void
+  removeEventListener<Type extends keyof WebSocketEventMap>(
+    type: Type,
+    listener: Handler<Type> | { handleEvent(event: WebSocketEventMap[Type]): void },
+    options?: ListenerOptions
+  ): void
+  removeEventListener(type: string, listener: Listener, options?: ListenerOptions): void
 }
 
 // As Web IDL wants it: constants of class and prototype that can't be changed, members that can be enumerated, lengths

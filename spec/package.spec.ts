@@ -106,4 +106,90 @@ t.test('the packed tarball', async t => {
     const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
     await t.resolves(node(join(root, 'node_modules/typescript/lib/tsc.js'), ...flags, ...types, 'use.mts'))
   })
+
+  const compiler = join(root, 'node_modules/typescript/lib/tsc.js')
+  const roots = ['--typeRoots', join(root, 'node_modules/@types')]
+  const strict = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022', ...roots]
+
+  t.test('keeps the types of Node where a project names none: each mistake is found, in every entry point', async t => {
+    const source = `
+      import { connect, WebSocketServer, type Payload } from 'kore-ws'
+      import { kore_attach } from 'kore-ws/kore'
+      import { Endpoint } from 'kore-ws/protocol'
+      import { serveCases } from 'kore-ws/conformance'
+      const socket = await connect('ws://a')
+      // @ts-expect-error
+      socket.send({ a: 1 })
+      // @ts-expect-error
+      const payload: Payload = 5
+      // @ts-expect-error
+      new WebSocketServer({ accept(request) { request.raw.nonsense } })
+      // @ts-expect-error
+      new WebSocketServer().attach('nonsense')
+      // @ts-expect-error
+      new WebSocketServer().upgrade(1, 2, 3)
+      // @ts-expect-error
+      await socket.sendStream(5)
+      // @ts-expect-error
+      new WebSocketServer({ pong(_, data) { data.nonsense } })
+      // @ts-expect-error
+      kore_attach('nonsense', {})
+      declare const endpoint: Endpoint
+      // @ts-expect-error
+      endpoint.ping('nonsense', {})
+      // @ts-expect-error
+      void serveCases({ port: 'nonsense' })
+    `
+    await writeFile(join(folder, 'bare.mts'), source)
+    await t.resolves(node(compiler, ...strict, 'bare.mts'))
+  })
+
+  t.test('wants data where socket.data has a type without undefined', async t => {
+    const source = `
+      import { refuse, WebSocketServer } from 'kore-ws'
+      type User = { user: string }
+      new WebSocketServer({ accept: ({ path }) => ({ data: { user: path } }), open({ data }) { const user: string = data.user; void user } })
+      new WebSocketServer<User>({ accept: ({ path }) => (path === '/' ? refuse(401) : { data: { user: 'ann' } }) })
+      new WebSocketServer<User>({ async accept() { return { data: { user: 'ann' } } }, message({ data }, text) { void [data.user, text.length] } })
+      new WebSocketServer<User | undefined>({})
+      new WebSocketServer<User | undefined>({ accept: ({ path }) => (path === '/' ? undefined : { data: { user: 'ann' } }) })
+      new WebSocketServer({ accept({ path }) { if (path === '/') return refuse(401) } })
+      new WebSocketServer({ message(socket, text) { socket.send(text) } })
+      new WebSocketServer()
+      // @ts-expect-error
+      new WebSocketServer<User>({})
+      // @ts-expect-error
+      new WebSocketServer<User>()
+      // @ts-expect-error
+      new WebSocketServer<User>({ accept: () => undefined })
+      // @ts-expect-error
+      new WebSocketServer<User>({ accept: () => ({}) })
+      // @ts-expect-error
+      new WebSocketServer<User>({ accept: () => ({ data: { user: 5 } }) })
+      // @ts-expect-error
+      new WebSocketServer<User>({ accept: ({ path }) => (path === '/' ? undefined : { data: { user: 'ann' } }) })
+      // @ts-expect-error
+      new WebSocketServer({ accept: () => ({ user: 'ann' }) })
+    `
+    await writeFile(join(folder, 'data.mts'), source)
+    await t.resolves(node(compiler, ...strict, 'data.mts'))
+  })
+
+  t.test("has a class that can take the place of lib.dom's, and of Node's own", async t => {
+    const source = `
+      import { WebSocket as Ours } from 'kore-ws'
+      globalThis.WebSocket = Ours
+      const socket = new Ours('ws://a')
+      const onMessage = (event: MessageEvent) => void event.data
+      socket.addEventListener('message', onMessage)
+      socket.removeEventListener('message', onMessage)
+      socket.onmessage = function ({ data }) { this.send(data) }
+      socket.onclose = ({ code }) => void code.toFixed()
+      socket.onerror = ({ message }) => void message.length
+      const taken: InstanceType<typeof globalThis.WebSocket> = socket
+      export { taken }
+    `
+    await writeFile(join(folder, 'class.mts'), source)
+    for (const lib of ['es2023', 'es2023,dom']) await t.resolves(node(compiler, ...strict, '--lib', lib, 'class.mts'), lib)
+  })
 })

@@ -86,6 +86,29 @@ t.test('constructor: options of connect, as the class of Node takes them', async
   t.equal(raw.accepted, 1)
 })
 
+t.test('constructor: headers as Fetch has them', async t => {
+  const raw = await RawServer.open(t, accepting)
+  for (const headers of [[['x-a', 'b']], new Headers({ 'x-a': 'b' }), { 'x-a': 'b' }]) await opened(t, raw.url, { headers, dispatcher: undefined } as object)
+  t.strictSame(raw.heads.map(head => headersOf(head)['x-a']), ['b', 'b', 'b'])
+  t.throws(() => new WebSocket(raw.url, { headers: [['Host', 'a']] }), { name: 'MisuseError', code: 'invalid-header' })
+  const message = /^dispatcher is no option: write agent, or proxy$/
+  t.throws(() => new WebSocket(raw.url, { dispatcher: {} } as object), { name: 'MisuseError', code: 'invalid-option', message })
+})
+
+t.test('whose member it is comes before what it is given', async t => {
+  const touched: string[] = []
+  const given = { toString: () => (touched.push('text'), 'blob'), valueOf: () => (touched.push('number'), 1000) } as unknown as number
+  const { prototype } = WebSocket
+  const setter = Object.getOwnPropertyDescriptor(prototype, 'binaryType')?.set
+  for (const stranger of [{}, null, undefined, prototype, new EventTarget()]) {
+    t.throws(() => prototype.close.call(stranger as WebSocket, given, 'bye'), TypeError)
+    t.throws(() => prototype.send.call(stranger as WebSocket, given as unknown as string), TypeError)
+    t.throws(() => setter?.call(stranger, given), TypeError)
+    t.throws(() => setter?.call(stranger, 'nothing'), TypeError)
+  }
+  t.strictSame(touched, [])
+})
+
 t.test('constants, of class and prototype, that can not be changed', async t => {
   const expected = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 }
   for (const holder of [WebSocket, WebSocket.prototype]) {

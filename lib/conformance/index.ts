@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** The entry point `kore-ws/conformance`: the cases of Autobahn, and ours, for servers and clients in any language. */
 export { runAgainstServer, type RunOptions } from './against-server.ts'
 export type { Behavior } from './conduct.ts'

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** The entry point `kore-ws/protocol`: the pure layer on its own. */
 export { CloseCode, isWireCloseCode } from './close-code.ts'
 export { DEFAULT_MAX_MESSAGE_BYTES, Endpoint, type EndpointOptions, type EndpointSink } from './endpoint.ts'

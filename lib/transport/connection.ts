@@ -7,6 +7,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { InspectOptions } from 'node:util'
 import type { Limits } from '../limits.ts'
 import { checkAmount } from '../protocol/amount.ts'
 import { CloseCode } from '../protocol/close-code.ts'
@@ -29,6 +30,7 @@ import type {
 } from './connection-setup.ts'
 import { coarseNow, Deadline, RESOLUTION } from './deadlines.ts'
 import { forgetContexts, watchContexts } from './idle-contexts.ts'
+import { INSPECT, showAs, type Inspect } from './inspect.ts'
 import { CALLBACK_COST, clearWith, KeptAccount } from './kept-account.ts'
 import { LARGE_TEXT, LargeText } from './large-text.ts'
 import { memoryOf, toMessage } from './message.ts'
@@ -376,6 +378,13 @@ export class Connection<Data = unknown> {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close(CloseCode.normal)
     await this.closed
+  }
+
+  /** @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const { readyState, closeInfo, remoteAddress, protocol, extensions, bufferedAmount, data } = this
+    const ended = closeInfo && { closeInfo }
+    return showAs('Connection', { readyState, ...ended, remoteAddress, protocol, extensions, bufferedAmount, data }, depth, options, inspect)
   }
 
   /** No message is handed over after the one at hand until `resume`, and the peer is slowed down. */

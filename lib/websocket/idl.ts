@@ -42,3 +42,35 @@ export function toProtocols(value: unknown): string[] | object {
   if (!(Symbol.iterator in value)) return value
   return Array.from(value as Iterable<unknown>, item => `${item as string}`)
 }
+
+/** The options, without a `dispatcher` that is none, and with headers as `connect` takes them. */
+export function toOptions(init: object): object {
+  const { dispatcher, headers, ...rest } = init as { readonly dispatcher?: unknown; readonly headers?: unknown }
+  return {
+    ...rest,
+    ...(dispatcher !== undefined && { dispatcher }),
+    ...(headers !== undefined && { headers: isIterable(headers) ? toHeaders(headers) : headers }),
+  }
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value
+}
+
+/**
+ * (sequence<sequence<ByteString>>), which a Headers object is as well: values of one name become a line each.
+ *
+ * @throws TypeError for what is no pair
+ */
+function toHeaders(pairs: Iterable<unknown>): Record<string, string[]> {
+  const lines = new Map<string, [name: string, values: string[]]>()
+  for (const pair of pairs) {
+    const parts = isIterable(pair) ? Array.from(pair, part => `${part as string}`) : []
+    if (parts.length !== 2) throw new TypeError('headers must be pairs of a name and a value')
+    const [name, value] = parts
+    const known = lines.get(name.toLowerCase())
+    if (known === undefined) lines.set(name.toLowerCase(), [name, [value]])
+    else known[1].push(value)
+  }
+  return Object.fromEntries(lines.values())
+}

@@ -18,7 +18,7 @@ function choices(): string[] {
     resolveCompression({ nothing: 1 })
   } catch (error) {
     const [, names = ''] = /there are (.*)$/.exec((error as MisuseError).message) ?? []
-    return ['threshold', ...names.split(', ')]
+    return names.split(', ')
   }
   return []
 }

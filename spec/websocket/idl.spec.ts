@@ -1,6 +1,6 @@
 /** Conversions of Web IDL. */
 import t from 'tap'
-import { toClampedShort, toProtocols, toSendable, toText } from '../../lib/websocket/idl.ts'
+import { toClampedShort, toOptions, toProtocols, toSendable, toText } from '../../lib/websocket/idl.ts'
 
 t.test('USVString', async t => {
   const rows: [given: unknown, text: string][] = [
@@ -107,4 +107,23 @@ t.test('(DOMString or sequence<DOMString>), or options', async t => {
   t.equal(toProtocols(options), options)
   t.throws(() => toProtocols([Symbol('a')]), TypeError)
   t.throws(() => toProtocols(Symbol('a')), TypeError)
+})
+
+t.test('options: headers as Fetch has them, and no dispatcher that is none', async t => {
+  const rows: [given: object, options: object][] = [
+    [{}, {}],
+    [{ timeout: 5 }, { timeout: 5 }],
+    [{ dispatcher: undefined, headers: undefined }, {}],
+    [{ dispatcher: 5 }, { dispatcher: 5 }],
+    [{ headers: { a: 'b', c: ['d', 'e'] } }, { headers: { a: 'b', c: ['d', 'e'] } }],
+    [{ headers: [] }, { headers: {} }],
+    [{ headers: [['a', 'b'], ['C', 'd'], ['A', 'e']] }, { headers: { a: ['b', 'e'], C: ['d'] } }],
+    [{ headers: [['a', 5]] }, { headers: { a: ['5'] } }],
+    [{ headers: new Map([['a', 'b']]) }, { headers: { a: ['b'] } }],
+    [{ headers: new Headers({ A: 'b', c: 'd' }) }, { headers: { a: ['b'], c: ['d'] } }],
+    [{ headers: 5 }, { headers: 5 }],
+    [{ headers: null }, { headers: null }],
+  ]
+  for (const [given, options] of rows) t.strictSame(toOptions(given), options, JSON.stringify(given))
+  for (const headers of [['ab', 'cd'], [['a']], [['a', 'b', 'c']], [5], [null]]) t.throws(() => toOptions({ headers }), TypeError, JSON.stringify(headers))
 })
