@@ -66,7 +66,7 @@ export function chooseOffer(
   const offers = value === undefined ? [] : parse(value).filter(offer => isUsable(offer))
   for (const wish of wishes) {
     for (const { parameters } of offers) {
-      if (wish.noContextTakeover && !parameters.has(CLIENT_TAKEOVER)) continue
+      // A client need not have offered client_no_context_takeover (RFC 7692, section 7.1.1.2); most do not.
       if (wish.windowBits > 0 && !parameters.has(CLIENT_BITS)) continue
       return accept(parameters, wish)
     }

@@ -66,14 +66,19 @@ t.test('as a server: the first wish that an offer lets it have', async t => {
   t.equal(chosen(undefined, NONE), undefined)
   t.equal(chosen('permessage-deflate', NONE), 'permessage-deflate')
   t.equal(chosen('other, permessage-deflate', NONE), 'permessage-deflate')
-  t.equal(chosen('permessage-deflate', FRESH), undefined, 'a client that does not offer it is not asked')
+  t.equal(chosen('permessage-deflate', FRESH), 'permessage-deflate; client_no_context_takeover', 'unasked')
   t.equal(chosen('permessage-deflate', NINE), undefined)
   t.equal(chosen(full, FRESH), 'permessage-deflate; client_no_context_takeover')
   t.equal(chosen(full, NINE), 'permessage-deflate; client_max_window_bits=9')
   t.equal(chosen(full, BOTH), 'permessage-deflate; client_no_context_takeover; client_max_window_bits=9')
   t.equal(chosen('permessage-deflate; client_max_window_bits=8', NINE), 'permessage-deflate; client_max_window_bits=8')
   t.equal(chosen('permessage-deflate; client_max_window_bits=12', NINE), 'permessage-deflate; client_max_window_bits=9')
-  t.equal(chosen('permessage-deflate; client_max_window_bits', BOTH, FRESH, NONE), 'permessage-deflate')
+  // What undici, ws, websockets and browsers offer, and what the least of clients does.
+  const usual = 'permessage-deflate; client_max_window_bits'
+  t.equal(chosen(usual, BOTH), 'permessage-deflate; client_no_context_takeover; client_max_window_bits=9')
+  t.equal(chosen(usual, BOTH, FRESH, NONE), 'permessage-deflate; client_no_context_takeover; client_max_window_bits=9')
+  t.equal(chosen('permessage-deflate', BOTH), undefined, 'no window unasked (section 7.1.2.2)')
+  t.equal(chosen('permessage-deflate', BOTH, FRESH, NONE), 'permessage-deflate; client_no_context_takeover')
   t.equal(
     chosen('permessage-deflate; server_no_context_takeover; server_max_window_bits=10', NONE),
     'permessage-deflate; server_no_context_takeover; server_max_window_bits=10'
