@@ -7,7 +7,7 @@ const MAX_THRESHOLD = 2 ** 30
 export const COMPRESSION_FLAGS = {
   compression: {
     value: 'MODE',
-    help: 'permessage-deflate: shared, dedicated or off; /chat is Kore\'s and has none',
+    help: 'permessage-deflate: shared, dedicated or off',
     choices: ['shared', 'dedicated', 'off'],
     fallback: 'off',
   },

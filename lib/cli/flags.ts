@@ -1,5 +1,6 @@
 /** The command line's flags: what each command takes, read and checked, and the help made from the same table. */
 import { parseArgs } from 'node:util'
+import { nearest } from '../protocol/option-names.ts'
 
 /** A wrong command line: one sentence for the user, exit code 2. */
 export class UsageError extends Error {
@@ -44,7 +45,7 @@ export function readFlags(flags: Flags, parameters: readonly string[], operand?:
   try {
     ;({ values: given, positionals: words } = parseArgs({ args: [...parameters], options, allowPositionals: operand !== undefined }))
   } catch (error) {
-    throw new UsageError(sentenceOf(error))
+    throw new UsageError(sentenceOf(error, flags))
   }
   if (given.help === true) return HELP
   if (words.length > 1) throw new UsageError(`There is one ${operand?.name.toUpperCase()} too many: ${JSON.stringify(words[1])}.`)
@@ -79,9 +80,16 @@ function readValue(name: string, { range, choices }: Flag, value: string): strin
   throw new UsageError(`--${name} takes a whole number from ${from} to ${to}, and not ${JSON.stringify(value)}.`)
 }
 
-/** parseArgs explains itself in the first sentence; the rest is about positional arguments. */
-function sentenceOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  const [first = message] = message.split('. ')
-  return first.endsWith('.') ? first : `${first}.`
+/** What parseArgs says, in our words: it names the flag in quotes, or the word that is no flag's. */
+function sentenceOf(error: unknown, flags: Flags): string {
+  const { code, message } = error as Error & { readonly code?: string }
+  const [, given = ''] = /'(?:-\w, )?-*([^'\s]*)/.exec(message) ?? []
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+    const near = nearest(given, [...Object.keys(flags), 'help'])
+    const dashes = given.length === 1 ? '-' : '--'
+    return `There is no flag ${dashes}${given}${near === undefined ? '' : `, but --${near}`}; --help lists them.`
+  }
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return `${JSON.stringify(given)} is no flag; --help lists them.`
+  if (flags[given]?.value !== undefined) return `--${given} needs a value, as in --${given}=${flags[given].value}.`
+  return `--${given} takes no value.`
 }

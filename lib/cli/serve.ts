@@ -18,6 +18,7 @@ export const SERVE_FLAGS = {
   ...LISTEN_FLAGS,
   workers: { value: 'N', help: 'worker processes that share the port', range: [1, MAX_WORKERS], fallback: 1 },
   ...COMPRESSION_FLAGS,
+  compression: { ...COMPRESSION_FLAGS.compression, help: `${COMPRESSION_FLAGS.compression.help}; /chat is Kore's and has none` },
   'max-message': { ...MAX_MESSAGE_FLAG, help: 'the most bytes of one message (default: /echo 16777216, /chat 16384)' },
 } as const satisfies Flags
 

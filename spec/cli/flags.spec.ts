@@ -22,18 +22,24 @@ t.test('--help and -h ask for help', async t => {
 
 t.test('a wrong command line is one sentence that names the flag', async t => {
   const wrong: [parameters: string[], sentence: RegExp][] = [
-    [['--prot', '1'], /^Unknown option '--prot'\.$/],
-    [['--port'], /^Option '--port <value>' argument missing\.$/],
+    [['--prot', '1'], /^There is no flag --prot, but --port; --help lists them\.$/],
+    [['--whatever'], /^There is no flag --whatever; --help lists them\.$/],
+    [['--hepl'], /^There is no flag --hepl, but --help; --help lists them\.$/],
+    [['-p', '1'], /^There is no flag -p; --help lists them\.$/],
+    [['--port'], /^--port needs a value, as in --port=PORT\.$/],
+    [['--port', '--host', 'a'], /^--port needs a value, as in --port=PORT\.$/],
+    [['--help=5'], /^--help takes no value\.$/],
     [['--port', 'x'], /^--port takes a whole number from 0 to 65535, and not "x"\.$/],
     [['--port', '65536'], /--port takes .* not "65536"/],
-    [['--port', '-1'], /--port/],
+    [['--port', '-1'], /^--port needs a value, as in --port=PORT\.$/],
+    [['--port=-1'], /not "-1"/],
     [['--port', '1.5'], /not "1\.5"/],
     [['--port', '1e3'], /not "1e3"/],
     [['--port='], /not ""/],
     [['--size', '0'], /--size takes a whole number from 1 to 10, and not "0"/],
     [['--mode', 'of'], /^--mode takes on or off, and not "of"\.$/],
     [['--mode='], /--mode takes on or off, and not ""/],
-    [['stray'], /stray/],
+    [['stray'], /^"stray" is no flag; --help lists them\.$/],
   ]
   for (const [parameters, sentence] of wrong) {
     t.throws(() => readFlags(FLAGS, parameters), UsageError, parameters.join(' '))
@@ -58,7 +64,7 @@ const OPERAND = { name: 'url', help: 'where to' }
 t.test('a switch is on or not there, and has no value', async t => {
   t.same(readFlags(SWITCH, []), { port: 8080, host: 'localhost', mode: 'off', size: undefined, quick: undefined })
   t.same(readFlags(SWITCH, ['--quick', '--port=1']), { port: 1, host: 'localhost', mode: 'off', size: undefined, quick: true })
-  t.throws(() => readFlags(SWITCH, ['--quick=yes']), { name: 'UsageError', message: /--quick/ })
+  t.throws(() => readFlags(SWITCH, ['--quick=yes']), { name: 'UsageError', message: '--quick takes no value.' })
   t.match(describeFlags(SWITCH), /\n {2}--quick {7}less of it\n/)
 })
 

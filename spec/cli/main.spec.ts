@@ -104,8 +104,8 @@ t.test('a wrong command line gets one sentence and exit code 2', async t => {
   const wrong: [parameters: string[], sentence: RegExp][] = [
     [['sevre'], /^kore-ws: There is no command "sevre"; kore-ws --help lists them\.\n$/],
     [['toString'], /no command "toString"/],
-    [['serve', '--prot', '1'], /^kore-ws: Unknown option '--prot'\.\n$/],
-    [['serve', '--port'], /^kore-ws: Option '--port <value>' argument missing\.\n$/],
+    [['serve', '--prot', '1'], /^kore-ws: There is no flag --prot, but --port; --help lists them\.\n$/],
+    [['serve', '--port'], /^kore-ws: --port needs a value, as in --port=PORT\.\n$/],
     [['echo', '--port', '65536'], /^kore-ws: --port takes a whole number from 0 to 65535, and not "65536"\.\n$/],
     [['serve', '--workers', '0'], /--workers takes a whole number from 1 to 1024/],
     [['serve', '--compression', 'on'], /^kore-ws: --compression takes shared or dedicated or off, and not "on"\.\n$/],
