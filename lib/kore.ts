@@ -342,7 +342,8 @@ async function run(handler: KoreHandler, request: KoreRequest): Promise<void> {
     if (isOpen(request)) answer(request, REFUSALS.failure)
     else if (result === KORE_RESULT_ERROR) kore_connection_disconnect(request.owner)
   } catch (error) {
-    report(error, null)
+    const outcome = isOpen(request) ? 'its request was answered with 500' : 'its connection, if it has one, is closed with 1011'
+    report(error, null, { callback: 'handler', outcome })
     if (isOpen(request)) answer(request, REFUSALS.failure)
     else request.owner.websocket?.fail(CloseCode.internalError, '')
   }

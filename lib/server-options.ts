@@ -11,7 +11,7 @@ import type { Acceptance } from './handshake/response.ts'
 import { LIMITS, resolveLimits, type LimitOptions, type Limits } from './limits.ts'
 import { checkAmount } from './protocol/amount.ts'
 import { isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
-import { MisuseError, show } from './protocol/misuse-error.ts'
+import { describe, MisuseError, show } from './protocol/misuse-error.ts'
 import { checkNames, type KnownNames } from './protocol/option-names.ts'
 import { ownString } from './protocol/own-string.ts'
 import { clientAddress, resolveTrustProxy, type TrustedProxies, type TrustProxyOption } from './transport/client-address.ts'
@@ -256,15 +256,22 @@ export function checkServerBroadcast<Data>(options: BroadcastOptions<Data>): voi
 export function checkDecision<Data>(decision: Decision<Data>): Choices<Data> | Refusal | undefined {
   if (decision === undefined) return undefined
   if (decision instanceof Refusal) return decision
-  if (typeof decision !== 'object' || decision === null) {
+  if (!isPlain(decision)) {
     const hint = typeof decision === 'boolean' ? ': yes is nothing, no is refuse(403)' : ''
     throw new MisuseError(
       'invalid-argument',
-      `accept must return nothing, an object of protocol, headers and data, or what refuse() made, and not ${show(decision)}${hint}`
+      `accept must return nothing, a plain object of protocol, headers and data, or what refuse() made, and not ${describe(decision)}${hint}`
     )
   }
   checkNames('the answer of accept', decision, OF_DECISION)
   return decision
+}
+
+/** Of this realm or another. What has a class, such as a Response that refuses, would be taken for a yes without choices. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function checkBus(bus: unknown): void {

@@ -28,3 +28,9 @@ export function show(value: unknown): string {
     return Object.prototype.toString.call(value)
   }
 }
+
+/** The same, where an object's class says more than what is in it. */
+export function describe(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return show(value)
+  return `an object (${value.constructor?.name ?? 'no class'})`
+}

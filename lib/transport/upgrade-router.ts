@@ -7,7 +7,7 @@ import { Diagnostics } from '../diagnostics.ts'
 import { resolveLimits } from '../limits.ts'
 import { REFUSALS } from '../handshake/refusal.ts'
 import { asksForWebSocket, pathOf } from '../handshake/request.ts'
-import { MisuseError, show } from '../protocol/misuse-error.ts'
+import { describe, MisuseError, show } from '../protocol/misuse-error.ts'
 import { Admission } from './admission.ts'
 import { afterAnswers, watchAnswers } from './http-answers.ts'
 import { serveWithoutUpgrade } from './plain-requests.ts'
@@ -91,11 +91,8 @@ export function checkUpgrade(request: unknown, socket: unknown, head: unknown): 
   if (![write, pipe, destroy].every(each => typeof each === 'function')) {
     throw invalid(`socket must be the second argument of an upgrade event, and not ${describe(socket)}`)
   }
-  if (!(head instanceof Uint8Array)) throw invalid(`head must be the third argument of an upgrade event, a Buffer, and not ${describe(head)}`)
-}
-
-function describe(value: unknown): string {
-  return typeof value === 'object' && value !== null ? `an object (${value.constructor?.name ?? 'no class'})` : show(value)
+  // Also that of another realm, as under Jest.
+  if (!ArrayBuffer.isView(head)) throw invalid(`head must be the third argument of an upgrade event, a Buffer, and not ${describe(head)}`)
 }
 
 function invalid(sentence: string): MisuseError {

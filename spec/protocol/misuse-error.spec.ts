@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MisuseError, show } from '../../lib/protocol/misuse-error.ts'
+import { describe, MisuseError, show } from '../../lib/protocol/misuse-error.ts'
 
 t.test('an Error with a name, a stable code and a sentence', async t => {
   const error = new MisuseError('invalid-option', 'limit must be a safe integer or Infinity')
@@ -36,4 +36,18 @@ t.test('a value that JSON has no words for is shown all the same', async t => {
   cycle.self = cycle
   t.doesNotThrow(() => show(cycle))
   t.doesNotThrow(() => show({ big: 1n }))
+})
+
+t.test('an object is described by its class', async t => {
+  const rows: [value: unknown, described: string][] = [
+    [{ a: 1 }, 'an object (Object)'],
+    [[], 'an object (Array)'],
+    [new Map(), 'an object (Map)'],
+    [Object.create(null), 'an object (no class)'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    ['a', '"a"'],
+    [5, '5'],
+  ]
+  for (const [value, described] of rows) t.equal(describe(value), described)
 })
