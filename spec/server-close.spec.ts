@@ -76,7 +76,7 @@ t.test('with nobody there it resolves at once, with a port or without', async t 
 t.test('a peer that never answers is dropped after timeout, and close says so', async t => {
   const { server, journal, client } = await running(t)
   const silent = await client()
-  const counts = await within(server.close({ timeout: 100 }), 'the end of the server', 2000)
+  const counts = await within(server.close({ timeout: 100 }), 'the end of the server')
   t.strictSame(counts, { closed: 0, dropped: 1, refused: 0 })
   t.strictSame(journal.lines, ['open', 'close 1006 close-timeout'])
   await silent.journal.until('end')
@@ -94,14 +94,14 @@ t.test('a peer that has answered but holds on to its socket is dropped too, and 
   const { server, journal, client } = await running(t, { limits: { closingTime: 60_000 } })
   const holding = await client()
   const began = performance.now()
-  const closed = server.close({ timeout: 700 })
+  const closed = server.close({ timeout: 3000 })
   await holding.journal.until('close')
-  await new Promise(resolve => setTimeout(resolve, 500))
+  await new Promise(resolve => setTimeout(resolve, 2500))
   holding.send(closeFrame(1001))
   await journal.until('close 1001')
   const counts = await within(closed, 'the end of the server', 2000)
   const time = performance.now() - began
-  t.ok(time < 1200, `the time is for both: ${time} ms`)
+  t.ok(time < 5500, `the time is for both: ${time} ms`)
   t.strictSame(counts, { closed: 1, dropped: 0, refused: 0 }, 'its closing handshake is complete')
 })
 
@@ -136,7 +136,7 @@ t.test('a client whose handshake is refused, and that holds on to its socket, is
   for (let i = 0; i < 10; i++) await turn()
   const closed = server.close({ timeout: 100 })
   t.equal((await answer).status, 503)
-  t.strictSame(await within(closed, 'the end of the server', 2000), { closed: 0, dropped: 0, refused: 1 })
+  t.strictSame(await within(closed, 'the end of the server'), { closed: 0, dropped: 0, refused: 1 })
 })
 
 t.test('without a timeout of its own, limits.closingTime counts', async t => {

@@ -18,7 +18,7 @@ interface Modules {
     lib: object,
     range: { seed: number; from: number; count: number; patience?: number }
   ): Promise<{ faults: { index: number; what: string }[] }>
-  Leftovers: new () => { check(): Promise<string[]> }
+  Leftovers: new () => { check(patience?: number): Promise<string[]> }
 }
 
 const names = ['./faults/batch.js', './faults/leftovers.js']
@@ -145,7 +145,7 @@ t.test('what is broken is found', async t => {
   const interval = setInterval(() => {}, 1000)
   interval.unref()
   process.on('beforeExit', nothing)
-  const left = await leftovers.check()
+  const left = await leftovers.check(100)
   clearInterval(interval)
   process.off('beforeExit', nothing)
   t.strictSame(left, ['1 intervals run on', '1 more listeners of the process'], 'what is left')

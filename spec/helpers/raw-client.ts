@@ -7,7 +7,7 @@ import { bytes, hex } from './frames.ts'
 export const CLIENT_KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
 /** Milliseconds that a wait may take before it fails. */
-const DEADLINE = 5000
+const DEADLINE = 30_000
 
 export interface HandshakeParts {
   readonly path?: string

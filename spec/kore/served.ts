@@ -20,7 +20,7 @@ import { hex } from '../helpers/frames.ts'
 import { handshakeText, RawClient, type HandshakeParts } from '../helpers/raw-client.ts'
 
 /** Milliseconds that a callback may take to come. */
-const DEADLINE = 5000
+const DEADLINE = 30_000
 
 export class Served {
   readonly server: Server = createServer()

@@ -22,7 +22,7 @@ const ARGUMENTS = [
 ]
 
 /** Milliseconds for whatever happens in a page. */
-const PATIENCE = 10_000
+const PATIENCE = 30_000
 const LAUNCH = 30_000
 
 /** @typedef {import('playwright-core').Page} Page */

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 
 /** Milliseconds for anything that a server on this machine answers at once. */
-const PATIENCE = 10_000
+const PATIENCE = 30_000
 
 export const KIB = 1024
 export const MIB = 1024 * KIB

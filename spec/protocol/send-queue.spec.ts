@@ -149,11 +149,9 @@ t.test('a job that throws is done, and those behind it go with the next release'
   t.strictSame([done, output.promised, queue.held], [['a'], 0, false])
 })
 
-t.test('100,000 jobs take no time', async t => {
+t.test('300,000 jobs: where each costs more than the last, this does not end in time', async t => {
   const { queue, output, done, add } = queued()
-  for (let i = 0; i < 100_000; i++) add('')
-  const start = performance.now()
+  for (let i = 0; i < 300_000; i++) add('')
   queue.release()
-  t.ok(performance.now() - start < 2000)
-  t.strictSame([done.length, output.promised], [100_000, 0])
+  t.strictSame([done.length, output.promised], [300_000, 0])
 })

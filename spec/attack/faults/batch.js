@@ -13,7 +13,7 @@ const CLOSING_TIMES = [1, 60_000]
 /** For those that last long enough to feel it, in milliseconds. */
 const QUICK_HEARTBEAT = { interval: 20, timeout: 20 }
 /** Milliseconds until all must be over; and turns of the event loop at least, as the process may not have run. */
-const PATIENCE = 5000
+const PATIENCE = 30_000
 const TURNS = 200
 const LOOK = 20
 

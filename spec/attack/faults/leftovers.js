@@ -1,7 +1,7 @@
 /** What is left behind in a process: intervals that run, listeners of the process, handles that keep it alive. */
 import { setTimeout as delay } from 'node:timers/promises'
 
-const PATIENCE = 3000
+const PATIENCE = 20_000
 const LOOK = 50
 
 /** Counts from here on; `check` tells what is there that was not, and stops counting. */
@@ -25,9 +25,12 @@ export class Leftovers {
     }
   }
 
-  /** @returns {Promise<string[]>} complaints */
-  async check() {
-    const deadline = performance.now() + PATIENCE
+  /**
+   * @param {number} [patience] milliseconds for all to be gone
+   * @returns {Promise<string[]>} complaints
+   */
+  async check(patience = PATIENCE) {
+    const deadline = performance.now() + patience
     // The wheel of deadlines stops at the turn in which it finds itself empty.
     while (this.#complaints.length > 0 && performance.now() < deadline) await delay(LOOK)
     globalThis.setInterval = this.#set
