@@ -86,8 +86,12 @@ function findInternals(): Internals | undefined {
   return kBuffer === undefined || kBufferCb === undefined ? undefined : { kBuffer, kBufferCb }
 }
 
-/** What the arena begins with before the first read. */
+/**
+ * What the arena begins with before the first read. A first read may be a single byte. So the first of these has a reserved
+ * opcode: no frame begins with it (RFC 6455, section 5.2).
+ */
 const untouched = randomBytes(16)
+untouched[0] |= 3
 
 function createArena(): Buffer {
   const memory = allocateArena()

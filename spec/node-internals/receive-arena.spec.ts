@@ -1,3 +1,4 @@
+import * as crypto from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
@@ -139,6 +140,23 @@ async function arena(t: Test): Promise<void> {
     if (memory === undefined) throw new Error('the handle was not asked')
     t.equal(arena.isRead(memory, 5), false)
     t.equal(arena.arenaState(), 'fails')
+  })
+
+  t.test('a first read of one byte is never taken for none, where a frame may begin with that byte', async t => {
+    const random = { ...crypto, randomBytes: (size: number): Buffer => Buffer.alloc(size, 0x81) }
+    const mocks = { 'node:crypto': random }
+    const arena = (await t.mockImport('../../lib/node-internals/receive-arena.ts', mocks)) as typeof receiveArena
+    const [near, far] = await pair(t)
+    const read = new Promise<boolean>(resolve => {
+      arena.readIntoArena(near, (length, bytes) => {
+        resolve(arena.isRead(bytes, length))
+        return true
+      })
+    })
+    near.resume()
+    far.write(Buffer.from([0x81]))
+    t.equal(await read, true)
+    t.equal(arena.arenaState(), 'works')
   })
 
   t.test('a socket without a handle keeps its data events', async t => {
