@@ -113,12 +113,15 @@ export class Peer {
     if (this.state === 'open') this.sendFrame({ opcode: Opcode.pong, fin: true, rsv: 0 }, payload)
   }
 
-  /** Calls back after so many seconds in which the tester could listen, unless the connection is over before. */
+  /**
+   * Calls back after so many seconds in which the tester could listen, unless the connection is over before. Seconds in
+   * which it still sends byte by byte are its own: on a busy machine they are many.
+   */
   after(seconds: number, callback: () => void): NodeJS.Timeout {
     let left = TIME_PARTS
     const timer = setInterval(
       () => {
-        if (--left > 0) return
+        if (this.#queue.waiting || --left > 0) return
         clearInterval(timer)
         this.#timers.delete(timer)
         callback()

@@ -258,6 +258,18 @@ t.test('a timer is called, but not after the end', async t => {
   t.equal(called, 0)
 })
 
+t.test('what time the tester takes to send is not the peer\'s', async t => {
+  const [server, client] = await socketPair(t)
+  client.resume()
+  const peer = new Peer(server, { isServer: true, compressed: false, log: new WireLog() })
+  peer.start({ message() {}, pong() {} }, Buffer.alloc(0))
+  peer.sendFrame({ opcode: 1, fin: true, rsv: 0 }, Buffer.alloc(5000, 'a'), 1)
+  await new Promise<void>(resolve => void peer.after(0.001, resolve))
+  t.equal(server.bytesWritten, 4 + 5000)
+  peer.abandon()
+  await within(peer.over, 'the end')
+})
+
 t.test('what a tester that stands still could not hear is no silence of the peer', async t => {
   const { peer, heard, other } = await join(t)
   let calledWith: string[] | undefined

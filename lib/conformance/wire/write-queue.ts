@@ -12,6 +12,11 @@ export class WriteQueue {
     this.#socket = socket
   }
 
+  /** Whether something waits for its turn. */
+  get waiting(): boolean {
+    return this.#turn !== undefined
+  }
+
   /**
    * Writes at once, unless something waits for its turn already.
    *
@@ -34,6 +39,7 @@ export class WriteQueue {
     if (this.#stopped) return
     this.#stopped = true
     clearImmediate(this.#turn)
+    this.#turn = undefined
     for (const piece of this.#pieces.slice(this.#next)) this.#socket.write(piece)
   }
 
