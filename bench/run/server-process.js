@@ -9,12 +9,16 @@ import { pinned } from './pinning.js'
 import { cpuSeconds, processTree, residentBytes } from './usage.js'
 
 const HOST = '127.0.0.1'
-const START_TIME = 15_000
+const START_TIME = 60_000
 const ANSWER_TIME = 1000
 const POLL = 20
 /** A collection asked for by a signal takes less. */
 const COLLECTING = 400
 const EPILOGUE = 100
+/** On a busy machine it is seen long after the connections are gone. */
+const LATE_EPILOGUE = 2000
+/** What a run says of connections that a process may have taken with it. */
+const BROKEN = /closed the connection|ECONNRESET|EPIPE|ECONNREFUSED/
 /** So much of what a server complained of is kept. */
 const LAST_WORDS = 2000
 
@@ -80,7 +84,8 @@ export class ServerProcess {
 
   /** Why a run failed: a server that ended tells more than connections that broke, but its end is seen a moment later. */
   async reason(error) {
-    await delay(EPILOGUE)
+    const deadline = performance.now() + (BROKEN.test(error.message) ? LATE_EPILOGUE : EPILOGUE)
+    while (this.ended === undefined && performance.now() < deadline) await delay(POLL)
     return this.ended ?? error.message
   }
 

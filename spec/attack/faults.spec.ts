@@ -145,7 +145,7 @@ t.test('what is broken is found', async t => {
   const interval = setInterval(() => {}, 1000)
   interval.unref()
   process.on('beforeExit', nothing)
-  const left = await leftovers.check(100)
+  const left = await leftovers.check(1000)
   clearInterval(interval)
   process.off('beforeExit', nothing)
   t.strictSame(left, ['1 intervals run on', '1 more listeners of the process'], 'what is left')

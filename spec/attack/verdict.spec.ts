@@ -30,6 +30,7 @@ interface Result {
 
 interface Verdict {
   percentile(sorted: readonly number[], percent: number): number
+  p99Of(sorted: readonly number[]): number
   promptLimit(noise: number): number
   excessOf(sample: Sample): number
   faultsOf(result: Result, limits: { resident: number }): string[]
@@ -37,7 +38,7 @@ interface Verdict {
 }
 
 const name = './harness/verdict.js'
-const { percentile, promptLimit, excessOf, faultsOf, slownessOf } = (await import(name)) as Verdict
+const { percentile, p99Of, promptLimit, excessOf, faultsOf, slownessOf } = (await import(name)) as Verdict
 
 const MIBI = 1024 * 1024
 const WELL: Result = {
@@ -61,6 +62,16 @@ t.test('a percentile is the nearest rank', async t => {
   t.equal(percentile([7, 8], 99), 8)
   t.equal(percentile([7], 50), 7)
   t.equal(percentile([], 99), 0)
+})
+
+t.test('p99 is of many; of few, five may be late and no more', async t => {
+  const words = (count: number, late: number): number[] =>
+    Array.from({ length: count }, (_, i) => (i < count - late ? 1 : 300))
+  t.strictSame([p99Of(words(158, 5)), p99Of(words(158, 6))], [1, 300])
+  t.strictSame([p99Of(words(24, 5)), p99Of(words(24, 6))], [1, 300])
+  t.strictSame([p99Of(words(1000, 10)), p99Of(words(1000, 11))], [1, 300])
+  t.strictSame([p99Of(words(6, 3)), p99Of(words(6, 4))], [1, 300], 'the median of very few')
+  t.strictSame([p99Of([7]), p99Of([])], [7, 0])
 })
 
 t.test('where all is well there is no fault', async t => {

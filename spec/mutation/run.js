@@ -6,9 +6,11 @@
  */
 import { spawn } from 'node:child_process'
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -39,6 +41,10 @@ const PATHS = [
 ]
 /** Milliseconds for a spec; a mutation that makes it hang is found too. */
 const PATIENCE = 60_000
+/** As things are it has to come to its end, however much the machine does besides. */
+const UNBROKEN_PATIENCE = 300_000
+/** Characters at the end of what a spec has printed. */
+const SHOWN = 4000
 const USAGE = 2
 
 const { jobs, part } = readCommandLine()
@@ -120,7 +126,9 @@ async function inTurns(items, act) {
 /** A spec that fails as things are would find everything. */
 async function checkSpec(copy, spec) {
   if (!existsSync(join(ROOT, spec))) refuse(`${spec} is missing`)
-  if ((await run(copy, spec)) !== 'survived') refuse(`${spec} fails without any mutation`)
+  const outcome = await run(copy, spec, UNBROKEN_PATIENCE)
+  if (outcome === 'survived') return
+  refuse(`${spec} fails without any mutation (${outcome}):\n${readFileSync(printed(copy), 'utf8').slice(-SHOWN)}`)
 }
 
 async function attempt(copy, { file, from, to }) {
@@ -133,7 +141,7 @@ async function attempt(copy, { file, from, to }) {
     return
   }
   writeFileSync(built(copy, path), compile(source.replace(from, () => to)))
-  const outcome = await run(copy, specOf(file))
+  const outcome = await run(copy, specOf(file), PATIENCE)
   writeFileSync(built(copy, path), originals.get(path))
   counts[outcome]++
   if (outcome === 'survived') console.log(`not found: ${label}`)
@@ -142,26 +150,34 @@ async function attempt(copy, { file, from, to }) {
     process.stderr.write(`\r${Object.values(counts).reduce((sum, count) => sum + count)} of ${tasks.length} `)
 }
 
-/** Ends at the first failure. @returns 'survived', 'killed' or 'hung' */
-function run(copy, spec) {
+/** Ends at the first failure. @returns 'survived', 'killed' or 'hung'; `printed` has what it said */
+function run(copy, spec, patience) {
   return new Promise(resolve => {
+    // A file: what a spec starts and leaves running would keep a pipe open.
+    const output = openSync(printed(copy), 'w')
     const child = spawn(process.execPath, [built(copy, spec)], {
       cwd: copy,
-      env: { ...process.env, TAP_BAIL: '1' },
-      stdio: ['ignore', 'ignore', 'ignore'],
+      // Else it would be tap's half a minute for the whole file: too little where the machine is busy.
+      env: { ...process.env, TAP_BAIL: '1', TAP_TIMEOUT: String(patience / 1000) },
+      stdio: ['ignore', output, output],
     })
+    closeSync(output)
     running.add(child)
     let hung = false
     const timer = setTimeout(() => {
       hung = true
       child.kill('SIGKILL')
-    }, PATIENCE)
+    }, patience)
     child.once('exit', code => {
       clearTimeout(timer)
       running.delete(child)
       resolve(hung ? 'hung' : code === 0 ? 'survived' : 'killed')
     })
   })
+}
+
+function printed(copy) {
+  return join(copy, 'printed')
 }
 
 function readCommandLine() {

@@ -11,7 +11,7 @@ import { withServers } from './server.js'
 const BUN = fileURLToPath(new URL('node_modules/.bin/bun', import.meta.url))
 const SCRIPT = fileURLToPath(new URL('bun-checks.js', import.meta.url))
 /** Milliseconds; each wait of the script has a deadline of its own. */
-const ALL_CHECKS = 60_000
+const ALL_CHECKS = 300_000
 
 /** @param {import('./report.js').Report} report */
 export async function run(report) {

@@ -22,8 +22,8 @@ const ARGUMENTS = [
 ]
 
 /** Milliseconds for whatever happens in a page. */
-const PATIENCE = 30_000
-const LAUNCH = 30_000
+const PATIENCE = 60_000
+const LAUNCH = 120_000
 
 /** @typedef {import('playwright-core').Page} Page */
 

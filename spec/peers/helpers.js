@@ -2,8 +2,8 @@
 /** What the peers share: deadlines, payloads, a queue of messages, and which packages are there. */
 import { readFileSync } from 'node:fs'
 
-/** Milliseconds for anything that a server on this machine answers at once. */
-const PATIENCE = 30_000
+/** Milliseconds for anything that a server on this machine answers at once, however busy it is. */
+const PATIENCE = 60_000
 
 export const KIB = 1024
 export const MIB = 1024 * KIB

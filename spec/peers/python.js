@@ -11,7 +11,7 @@ import { withServers } from './server.js'
 const PYTHON = process.env.PYTHON || '/usr/bin/python3'
 const SCRIPT = fileURLToPath(new URL('python.py', import.meta.url))
 /** Milliseconds; each wait of the script has a deadline of its own. */
-const ALL_CHECKS = 60_000
+const ALL_CHECKS = 300_000
 
 /** @param {import('./report.js').Report} report */
 export async function run(report) {

@@ -10,7 +10,7 @@ import traceback
 
 import websockets
 
-PATIENCE = 10
+PATIENCE = 60
 MIB = 1024 * 1024
 SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, MIB]
 CHAT_LIMIT = 16 * 1024
@@ -31,7 +31,7 @@ def check(name):
 
 
 def connect(url, **options):
-    return websockets.connect(url, max_size=None, ping_interval=None, **options)
+    return websockets.connect(url, max_size=None, ping_interval=None, open_timeout=PATIENCE, **options)
 
 
 def within(awaitable):

@@ -22,7 +22,7 @@ const PEERS = { client, ws, undici, bun, python, chromium, kore, 'half-open': ha
 
 const USAGE = 2
 /** Milliseconds after the last check in which everything that was opened has to be gone. */
-const LINGER = 5_000
+const LINGER = 30_000
 
 for (const [signal, code] of /** @type {const} */ ([['SIGINT', 130], ['SIGTERM', 143]])) {
   process.once(signal, () => process.exit(code))

@@ -1,6 +1,7 @@
 /** What is left behind in a process: intervals that run, listeners of the process, handles that keep it alive. */
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** Milliseconds for what goes by itself. */
 const PATIENCE = 20_000
 const LOOK = 50
 

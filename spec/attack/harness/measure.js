@@ -14,7 +14,7 @@ export const HEAP = 256
 /** All that the process may have resident: as much again for what lies outside the heap. */
 export const RESIDENT = 2
 /** An attack that does not come to its end in this time has hung. */
-const ATTACK_TIME = 120_000
+const ATTACK_TIME = 300_000
 /** After the attackers are gone, so long until the server must have let go of them: what has come takes time. */
 const RECOVERY = 60_000
 const POLL = 100

@@ -1,7 +1,7 @@
 /** Somebody who behaves: says a word every 50 ms and waits for the echo. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Peer } from './peer.js'
-import { percentile, PROMPT } from './verdict.js'
+import { p99Of, percentile, PROMPT } from './verdict.js'
 import { Opcode, frame } from './wire.js'
 
 const EVERY = 50
@@ -41,7 +41,7 @@ export class Prober {
       asked: all.length,
       lost: !this.#peer.open,
       median: percentile(all, 50),
-      p99: percentile(all, 99),
+      p99: p99Of(all),
       late: all.filter(latency => latency > PROMPT).length,
       worst: all.at(-1) ?? 0,
     }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const START_TIME = 20_000
+const START_TIME = 60_000
 const LAST_WORDS = 4000
 const POLL = 100
 const KIBI = 1024
@@ -69,7 +69,7 @@ export class Target {
   }
 
   /** How many connections it has; undefined where it does not answer in time. */
-  async connections(time = 5000) {
+  async connections(time = 15_000) {
     return this.#ask('connections', time)
   }
 
@@ -79,7 +79,7 @@ export class Target {
    *
    * @returns {Promise<{ real: number, counted: number | undefined, connections: number } | undefined>}
    */
-  async memory(time = 5000) {
+  async memory(time = 15_000) {
     return this.#ask('memory', time)
   }
 

@@ -19,6 +19,15 @@ export function percentile(sorted, percent) {
   return sorted[Math.ceil((percent * sorted.length) / 100) - 1] ?? 0
 }
 
+/** Words that may wait for long, where 1 % is fewer: one halt of the machine delays several, and a short attack has few. */
+const HALTED = 5
+
+/** p99 of sorted latencies; with fewer than 500 what all but five do not exceed, or the median. */
+export function p99Of(sorted) {
+  const rank = Math.max(sorted.length - HALTED, Math.ceil(sorted.length / 2))
+  return Math.min(percentile(sorted, 99), sorted[rank - 1] ?? 0)
+}
+
 /** The milliseconds that p99 may have. */
 export function promptLimit(noise) {
   return Math.max(PROMPT, NOISE * noise)

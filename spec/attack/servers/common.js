@@ -25,6 +25,9 @@ export const [SLOW, LONG, LATE] = [20, 10_000, 2000]
 /** What the application keeps nothing for: `/never`. */
 export const stuck = new Promise(() => {})
 
+/** Bytes by which two collections may differ though nothing has come back. */
+const NOISE = 1024
+
 /** Found when it is needed first. @type {(() => void) | undefined} */
 let collectGarbage
 
@@ -61,11 +64,22 @@ export function report(ports, connections, counted = () => undefined) {
   process.send(ports)
 }
 
-/** Bytes on the heap and in ArrayBuffers that are not garbage. */
+/**
+ * Bytes on the heap and in ArrayBuffers that are not garbage. A collection only starts the sweep that gives ArrayBuffers
+ * back, on a thread that is late where the machine is busy: it goes on until nothing more comes back.
+ */
 function held() {
   collectGarbage ??= collector()
-  // The first only starts the sweep that gives ArrayBuffers back.
-  collectGarbage()
+  let least = collected()
+  for (let same = 0; same < 2; ) {
+    const now = collected()
+    same = now < least - NOISE ? 0 : same + 1
+    least = Math.min(least, now)
+  }
+  return least
+}
+
+function collected() {
   collectGarbage()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers

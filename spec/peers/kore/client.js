@@ -19,8 +19,8 @@ export const HEADERS = {
 /** What of the headers of a response matters beside its status. */
 const NOTABLE = ['sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions']
 
-/** Milliseconds without a byte after which a server is taken to have nothing to say. */
-const SILENCE = 500
+/** Milliseconds without a byte after which a server is taken to have nothing to say: more than a busy machine costs it. */
+const SILENCE = 1_000
 /** Milliseconds that a server gets to end the connection after its close frame, before the client answers that. */
 const BEFORE_ANSWER = 50
 /** What ends a broadcast conversation; no part of what is noted. */
@@ -161,8 +161,12 @@ export class Client {
     this.#answer = setTimeout(() => this.over || this.send(close(1000)), BEFORE_ANSWER)
   }
 
-  /** Asks with a ping whether the connection goes on, and notes what comes before the answer. */
-  async alive() {
+  /**
+   * Asks with a ping whether the connection goes on, and notes what comes before the answer.
+   *
+   * @param {{ answers?: boolean }} [options] whether a close frame is answered, for a server that waits for that
+   */
+  async alive({ answers = true } = {}) {
     const payload = Buffer.from(`alive ${++this.#pings}`)
     this.send(frame(PING, payload))
     for (;;) {
@@ -174,13 +178,18 @@ export class Client {
       }
       this.#noteFrame(received)
       // Who means it answers no ping any more.
-      if (received.opcode === CLOSE) this.#answerSoon()
+      if (answers && received.opcode === CLOSE) this.#answerSoon()
     }
   }
 
-  /** A ping and its answer, of which nothing is noted but what comes before. @returns {Promise<void>} */
+  /**
+   * A ping and its answer, of which nothing is noted but what comes before. A close frame may be the payload of a
+   * broadcast: to answer it, where the pong is slow, would end what goes on.
+   *
+   * @returns {Promise<void>}
+   */
   async roundTrip() {
-    await this.alive()
+    await this.alive({ answers: false })
     if (this.notes.at(-1) === 'goes on') this.notes.pop()
   }
 

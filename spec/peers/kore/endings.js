@@ -13,10 +13,10 @@ const GOODBYE = { disconnect: `state,send.1.${hex('bye')}` }
 /** A timer in Kore's worker, which else looks for idle connections only when something happens. */
 const TICK = { request: 'tick' }
 /** Milliseconds, as `idle_timer.length`. Kore looks every 500. */
-const IDLE = 2_000
-/** Milliseconds between two signs of life, and how many there are. */
-const STEP = 250
-const STEPS = 12
+const IDLE = 4_000
+/** Milliseconds between two signs of life, and how many there are: far from the idle time, one by one and together. */
+const STEP = 400
+const STEPS = 15
 
 /** @type {Conversation[]} */
 export const ENDINGS = [

@@ -19,6 +19,9 @@ const VERSION = /^4\.1\./
 /** @typedef {{ pid: number, text: string }} Line what a callback has written */
 /** @typedef {'kore' | 'ours'} Side */
 
+/** Below those that the system gives to connections: one of theirs could be taken before the server has it. */
+let nextPort = 20_000 + (process.pid % 10_000)
+
 /** @type {Set<Server>} */
 const running = new Set()
 /** @type {string | undefined} */
@@ -213,10 +216,17 @@ domain * {
 
 /** Kore does not tell which port it took: both servers are given one. @returns {Promise<number>} */
 async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = nextPort++
+    const server = createServer().listen(port, '127.0.0.1')
+    try {
+      await once(server, 'listening')
+    } catch {
+      // Somebody has it.
+      continue
+    }
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }

@@ -113,7 +113,8 @@ export class Wire {
         this.#waiting.delete(wake)
         resolve(stirred)
       }
-      const timer = setTimeout(done, milliseconds, false)
+      // What came while this process was held up is read behind its timers, and before setImmediate.
+      const timer = setTimeout(() => setImmediate(done, false), milliseconds)
       const wake = () => done(true)
       this.#waiting.add(wake)
     })

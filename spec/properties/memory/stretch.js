@@ -11,7 +11,7 @@ const MOST_LOOKS = 10
 /** Counted bytes beyond which connections are given up, so that a stretch takes memory that a small machine has. */
 const MOST_COUNTED = 96 * MIBI
 /** Milliseconds for the servers to see that their clients are gone. */
-const PATIENCE = 20_000
+const PATIENCE = 60_000
 
 /**
  * @param {import('./target.js').Target} target
