@@ -21,7 +21,7 @@ const PROMISE = 'server_no_context_takeover'
 const WINDOW = 32 * 1024
 
 /** Does not become smaller by itself, but next to nothing behind itself. */
-const NOISE = randomBytes(3000).toString('base64')
+const NOISE = randomBytes(600).toString('base64')
 
 /** Compresses messages one behind the other, each of which may refer back to those before. */
 class Context {

@@ -129,19 +129,20 @@ t.test('a proxy that sends bytes in front of the tunnel, so that they could pass
 })
 
 t.test('a proxy that is none, ends, resets, says nothing, or is not there', async t => {
-  const replies: [reply: Reply, code: RegExp][] = [
+  const replies: [reply: Reply, code: RegExp, timeout?: number][] = [
     [() => 'SSH-2.0\r\n', /handshake-invalid/],
     [(_, socket) => void socket.end(), /ECONNRESET/],
     [(_, socket) => void socket.resetAndDestroy(), /ECONNRESET/],
-    [() => {}, /handshake-timeout/],
-    [() => 'HTTP/1.1 407 No\r\n\r\nhello', /proxy-refused/],
+    [() => {}, /handshake-timeout/, 200],
+    // The answer has to come in that time.
+    [() => 'HTTP/1.1 407 No\r\n\r\nhello', /proxy-refused/, 2000],
     [(_, socket) => void socket.write('HTTP/1.1 200 OK\r\n\r\n', () => setTimeout(() => socket.destroy(), 50)), /ECONNRESET/],
-    [() => 'HTTP/1.1 200 OK\r\n\r\n', /handshake-timeout/],
+    [() => 'HTTP/1.1 200 OK\r\n\r\n', /handshake-timeout/, 200],
   ]
   for (const url of ['ws://example.org', 'wss://example.org']) {
-    for (const [reply, code] of replies) {
+    for (const [reply, code, timeout = Infinity] of replies) {
       const proxy = await openProxy(t, { reply })
-      const error = await failureOf(connect(url, { proxy: proxy.url, timeout: 300 }))
+      const error = await failureOf(connect(url, { proxy: proxy.url, timeout }))
       t.match(error.code, code, String(reply))
       await proxy.raw.left()
     }

@@ -10,7 +10,7 @@ import { connect } from '../lib/client.ts'
 import type { ConnectOptions } from '../lib/client-options.ts'
 import { failureOf, open, take } from './helpers/client.ts'
 import { bytes, closeFrame, frame } from './helpers/frames.ts'
-import { accepting, CERT, KEY, RawServer } from './helpers/raw-server.ts'
+import { accepting, answering, CERT, KEY, RawServer } from './helpers/raw-server.ts'
 
 const trusted: ConnectOptions = { tls: { ca: CERT } }
 
@@ -63,11 +63,11 @@ t.test('the server is asked for by name, but never by address; HTTP/1.1 is spoke
 })
 
 t.test('a certificate of the client', async t => {
-  const raw = await RawServer.open(t, (head, socket) => ((socket as TLSSocket).authorized ? accepting(head) : 'HTTP/1.1 401 No\r\n\r\n'), {
+  const raw = await RawServer.open(t, (head, socket) => ((socket as TLSSocket).authorized ? accepting(head) : answering(401)), {
     tls: { requestCert: true, rejectUnauthorized: false, ca: CERT },
   })
   await open(t, raw.url, { tls: { ca: CERT, cert: CERT, key: KEY } })
-  t.match(await failureOf(connect(raw.url, { ...trusted, timeout: 300 })), { status: 401 })
+  t.match(await failureOf(connect(raw.url, trusted)), { status: 401 })
 })
 
 t.test('over a unix socket', async t => {

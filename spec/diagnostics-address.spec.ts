@@ -66,7 +66,8 @@ const REASONS: Readonly<Record<string, Case>> = {
     parts: { headers: { origin: 'http://localhost' } },
     status: 500,
   },
-  timeout: { options: { accept: never, limits: { handshakeTime: 100 } }, status: 408 },
+  // The request has to come in that time.
+  timeout: { options: { accept: never, limits: { handshakeTime: 1000 } }, status: 408 },
   closing: { options: { accept: never }, behind: ({ server }) => void server.close({ timeout: 1000 }), status: 503 },
   busy: { options: { limits: { connections: 1 } }, before: another, status: 503 },
   address: { options: { limits: { connectionsPerAddress: 1 } }, before: another, status: 429 },

@@ -105,10 +105,12 @@ t.test('a connection that is gone is held by no topic', async t => {
     await each.journal.until('closed')
   }
   await eventually('the end of all', () => server.connections.size === 0)
-  for (let i = 0; i < 20; i++) await turn()
-  collectGarbage()
-  const held = lost.filter(each => each.deref() !== undefined).length
-  t.ok(held <= 2, `${held} of 10 are held`)
+  // A transport may be gone a little later, and so may what belongs to it.
+  await eventually('nearly all to be collected', () => {
+    collectGarbage()
+    return lost.filter(each => each.deref() !== undefined).length <= 2
+  })
+  t.equal(lost.length, 10)
 })
 
 t.test('several of one tick arrive as one chunk', async t => {

@@ -6,10 +6,11 @@ import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from '../lib/server.ts'
 import type { Connection } from '../lib/transport/connection.ts'
-import { coarseNow, Deadline, RESOLUTION } from '../lib/transport/deadlines.ts'
+import { RESOLUTION } from '../lib/transport/deadlines.ts'
 import { closeFrame } from './helpers/frames.ts'
 import { Journal, turn, within } from './helpers/journal.ts'
 import { SERVER_DOORS, visitor, type Dial } from './helpers/server-doors.ts'
+import { Time } from './helpers/stopped-clock.ts'
 import type { WireClient } from './helpers/wire-client.ts'
 
 /** Milliseconds, and a time well within it. */
@@ -21,42 +22,6 @@ const COUNT = 48
 /** What a steady reader takes at a time. */
 const PART = 4 * MIB
 const PATIENCE = 20_000
-
-/** The clock never goes back, between tests neither: all deadlines are on one wheel. */
-const { now: realNow } = performance
-let ahead = 0
-let stopped: number | undefined
-performance.now = () => stopped ?? realNow.call(performance) + ahead
-
-/**
- * Time that passes only when it is told to, until the end of the test. It goes by whole milliseconds: with a fraction,
- * `x + 100 - x` can fall short of 100, and the wheel would stand still for ever.
- */
-class Time {
-  #now = Math.ceil(performance.now())
-
-  constructor(t: Test) {
-    stopped = this.#now
-    // The wheel turns as long as anything may become due.
-    const last = new Deadline({ onDeadline() {} })
-    last.set(1e9)
-    t.teardown(() => {
-      last.clear()
-      stopped = undefined
-      ahead += this.#now - performance.now()
-    })
-  }
-
-  /** Lets so many milliseconds pass, and what they make due happen. */
-  async pass(milliseconds: number): Promise<void> {
-    const before = coarseNow()
-    this.#now += milliseconds
-    stopped = this.#now
-    // The wheel turns by a real timer; what it finds late it does in a turn of its own.
-    while (coarseNow() === before) await new Promise(resolve => setTimeout(resolve, 5))
-    for (let i = 0; i < 3; i++) await turn()
-  }
-}
 
 interface Slow {
   readonly server: WebSocketServer

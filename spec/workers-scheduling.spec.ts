@@ -29,11 +29,12 @@ async function run(t: Test, count: number, policy: string | undefined): Promise<
   const signal = AbortSignal.timeout(PATIENCE)
   let told: Note = {}
   let listening = 0
-  while (told.accepted === undefined) {
-    const [note] = (await once(child, 'message', { signal })) as [Note]
+  // Several may come at once: whoever listens for one at a time may miss the next.
+  child.on('message', (note: Note) => {
     told = { ...told, ...note }
     if (note.port !== undefined && ++listening === count) connect(note.port, '127.0.0.1').on('error', () => {})
-  }
+  })
+  while (told.accepted === undefined) await once(child, 'message', { signal })
   const { port, ...rest } = told
   t.type(port, 'number')
   return rest

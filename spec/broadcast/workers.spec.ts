@@ -43,9 +43,9 @@ t.test('a worker that is being replaced still gets and sends broadcasts', async 
   const [[, one], [, other]] = [...clients]
   t.equal(program.of('exit').length, 0, 'clients that have just come have a second')
   one.send(frame('81', 'from one'))
-  await other.journal.until('text from one')
+  await other.journal.until('text from one', PATIENCE)
   other.send(frame('81', 'from the other'))
-  await one.journal.until('text from the other')
+  await one.journal.until('text from the other', PATIENCE)
   await Promise.all([agree(one, 1012), agree(other, 1012)])
   await program.next('reloaded')
 })
@@ -60,7 +60,7 @@ t.test('a new worker that does not listen in time is killed, one that ends is no
     t.equal(message, `a new worker did not listen within ${readyTime} ms, or ended: the old ones stay`)
     t.equal((await program.next('exit')).signal, signal)
     wire.send(frame('81', 'still there?'))
-    await wire.journal.until('text still there?')
+    await wire.journal.until('text still there?', PATIENCE)
     const later = await program.client(t)
     t.equal(later.pid, pid)
     later.wire.socket.destroy()
@@ -73,7 +73,8 @@ t.test('a new worker that does not listen in time is killed, one that ends is no
 })
 
 t.test('an old worker that dies while its successor fails is replaced', async t => {
-  const program = await PoolProgram.start(t, PROGRAM, 1, { readyTime: 3000 })
+  // The mute one has to be online before its time is over.
+  const program = await PoolProgram.start(t, PROGRAM, 1, { readyTime: 6000 })
   const { pid } = await program.client(t)
   program.order('as mute')
   program.order('reload')

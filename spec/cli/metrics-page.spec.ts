@@ -20,6 +20,8 @@ interface Answer {
 interface Served {
   readonly page: MetricsPage
   ask(path?: string, method?: string): Promise<Answer>
+  /** How many have come. */
+  requests(): number
 }
 
 /** A worker with its page on a port of its own, and a route whose messages received are its number. */
@@ -29,6 +31,8 @@ async function served(t: Test, bus: Bus, worker: number, workers: number): Promi
   diagnostics.messagesReceived = worker
   page.add('/echo', () => ({ ...takeMetrics(diagnostics, []), uptime: 0 }))
   const http = createServer(page.listener((_, response) => void response.writeHead(418).end('other'))).listen(0, '127.0.0.1')
+  let requests = 0
+  http.on('request', () => requests++)
   await once(http, 'listening')
   t.teardown(() => {
     page.close()
@@ -38,6 +42,7 @@ async function served(t: Test, bus: Bus, worker: number, workers: number): Promi
   const { port } = http.address() as AddressInfo
   return {
     page,
+    requests: () => requests,
     async ask(path = '/metrics', method = 'GET') {
       const request = requestHttp({ port, host: '127.0.0.1', path, method, agent: false }).end()
       const [response] = (await once(request, 'response')) as [IncomingMessage]
@@ -146,17 +151,26 @@ t.test('a worker that says nothing in time is left out; what it says later is no
 })
 
 t.test('those who ask at the same time have one answer; who asks afterwards gets a new one', async t => {
+  deadlines(t)
   const bus = new FakeBus()
-  let asked = 0
+  const asked: string[] = []
   const other = bus.end()
   other.subscribe('metrics', bytes => {
-    if (!('answer' in (JSON.parse(bytes.toString()) as object))) asked++
+    const { question, answer } = JSON.parse(bytes.toString()) as { question: string; answer?: unknown }
+    if (answer === undefined) asked.push(question)
   })
+  const answer = (): void => other.publish('metrics', Buffer.from(JSON.stringify({ question: asked.at(-1), answer: [] })))
   const [one] = [await served(t, bus.end(), 1, 3), await served(t, bus.end(), 2, 3)]
-  await Promise.all([one.ask(), one.ask(), one.ask()])
-  t.equal(asked, 1)
-  await one.ask()
-  t.equal(asked, 2)
+  const answers = Promise.all([one.ask(), one.ask(), one.ask()])
+  await eventually('all three', () => one.requests() === 3)
+  t.equal(asked.length, 1)
+  answer()
+  await answers
+  const last = one.ask()
+  await eventually('the next question', () => asked.length === 2)
+  answer()
+  await last
+  t.equal(asked.length, 2)
 })
 
 t.test('close: nobody hears of it any more, and who waits is answered', async t => {

@@ -43,6 +43,18 @@ async function servingWith(t: Test, options: string, ...parameters: string[]): P
   return { child, port, complaints: () => complaints, client }
 }
 
+async function figuresOf(port: number): Promise<ReadonlyMap<string, number>> {
+  return parseExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).samples
+}
+
+/** Waits until the only worker has got so many messages on /echo. */
+async function messagesReceived(port: number, count: number): Promise<void> {
+  const name = 'kore_ws_messages_received_total{route="/echo",worker="1"}'
+  for (const until = performance.now() + PATIENCE; (await figuresOf(port)).get(name) !== count; ) {
+    if (performance.now() > until) throw new Error(`waited ${PATIENCE} ms for ${count} messages`)
+  }
+}
+
 for (const workers of ['1', '2']) {
   t.test(`SIGHUP with ${workers}: other workers, the same port, 1012 to the clients, and no client refused`, async t => {
     const { child, port, client, complaints } = await serving(t, '--workers', workers)
@@ -63,14 +75,14 @@ for (const workers of ['1', '2']) {
 }
 
 t.test('SIGHUP while a client reads slowly: all that was sent to it arrives in front of the close frame', async t => {
-  const { child, client } = await serving(t)
+  const { child, client, port } = await serving(t)
   const wire = await client()
   wire.socket.pause()
   const COUNT = 20
   for (let at = 0; at < COUNT; at++) wire.send(frame('82', Buffer.alloc(200_000, at)))
   wire.send(frame('81', 'the last'))
   // The other way it is full: the server has queued what it could not send.
-  await new Promise(resolve => setTimeout(resolve, 500))
+  await messagesReceived(port, COUNT + 1)
   child.kill('SIGHUP')
   await new Promise(resolve => setTimeout(resolve, 1500))
   wire.socket.resume()
@@ -87,8 +99,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     child.kill(signal)
     await silent.journal.until('close 1001', PATIENCE)
     child.kill(signal)
-    t.strictSame(await within(exit, 'the exit'), [1, null])
-    await silent.journal.until('end')
+    t.strictSame(await within(exit, 'the exit', PATIENCE), [1, null])
+    await silent.journal.until('end', PATIENCE)
   })
 }
 
@@ -137,12 +149,11 @@ t.test('a flood of small messages to all workers ends no process, and everybody 
     }
   })()
   await within(Promise.all([flood, ...got]), 'the flood to arrive', 4 * PATIENCE)
-  const read = async () => parseExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).samples
   // What came is still counted until the other worker's word that it took it is here.
   const queued = (figures: ReadonlyMap<string, number>) =>
     ['1', '2'].map(worker => figures.get(`kore_ws_bus_queued_bytes{route="/chat",worker="${worker}"}`))
-  let figures = await read()
-  for (const until = Date.now() + PATIENCE; queued(figures).some(size => size !== 0) && Date.now() < until; ) figures = await read()
+  let figures = await figuresOf(port)
+  for (const until = Date.now() + PATIENCE; queued(figures).some(size => size !== 0) && Date.now() < until; ) figures = await figuresOf(port)
   t.same(queued(figures), [0, 0])
   t.equal(figures.get('kore_ws_workers'), 2)
   for (const worker of ['1', '2']) t.equal(figures.get(`kore_ws_bus_missed_total{route="/chat",worker="${worker}"}`), 0)

@@ -7,7 +7,7 @@ import type { ConnectOptions } from '../../lib/client-options.ts'
 import { HandshakeError, type HandshakeErrorCode } from '../../lib/handshake/handshake-error.ts'
 import { ConnectionClosedError } from '../../lib/transport/connection-closed-error.ts'
 import type { Connection } from '../../lib/transport/connection.ts'
-import { failureOf, open } from '../helpers/client.ts'
+import { failureOf, LOOKUP, open } from '../helpers/client.ts'
 import { bytes, closeFrame } from '../helpers/frames.ts'
 import { openProxy } from '../helpers/proxy-server.ts'
 import { accepting, answering, CERT, RawServer, type Reply } from '../helpers/raw-server.ts'
@@ -104,7 +104,7 @@ t.test('the system’s: errors of the network and of TLS keep their own code', a
   const secure = await RawServer.open(t, accepting, { tls: true })
   const codes = [
     (await failureOf(connect(`ws://127.0.0.1:${port}`))).code,
-    (await failureOf(connect('ws://nobody.invalid'))).code,
+    (await failureOf(connect('ws://nobody.invalid', { timeout: LOOKUP }), LOOKUP)).code,
     (await failure(t, (_, socket) => void socket.resetAndDestroy())).code,
   ]
   t.ok(row.codes.includes('ECONNREFUSED') && row.codes.includes('ECONNRESET'))

@@ -4,7 +4,10 @@ import { connect } from '../../lib/client.ts'
 import type { ConnectOptions } from '../../lib/client-options.ts'
 import type { Connection } from '../../lib/transport/connection.ts'
 import type { Message } from '../../lib/transport/message.ts'
-import { within } from './journal.ts'
+import { PATIENCE, within } from './journal.ts'
+
+/** Milliseconds for the look-up of a name: a packet that is lost is sent again after 5 s, and the next server is asked. */
+export const LOOKUP = 60_000
 
 /** An open connection. */
 export async function open(t: Test, url: string | URL, options?: ConnectOptions): Promise<Connection> {
@@ -14,9 +17,9 @@ export async function open(t: Test, url: string | URL, options?: ConnectOptions)
 }
 
 /** What an attempt is rejected with. */
-export async function failureOf(attempt: Promise<Connection>): Promise<Error & Record<string, unknown>> {
+export async function failureOf(attempt: Promise<Connection>, time = PATIENCE): Promise<Error & Record<string, unknown>> {
   try {
-    const connection = await within(attempt, 'a failure')
+    const connection = await within(attempt, 'a failure', time)
     connection.terminate()
   } catch (error) {
     return error as Error & Record<string, unknown>

@@ -2,12 +2,10 @@
 import { connect, type Socket } from 'node:net'
 import { acceptKey } from '../../lib/handshake/accept-key.ts'
 import { bytes, hex } from './frames.ts'
+import { patience, PATIENCE } from './journal.ts'
 
 /** The key of RFC 6455's own example (section 1.3). */
 export const CLIENT_KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
-
-/** Milliseconds that a wait may take before it fails. */
-const DEADLINE = 30_000
 
 export interface HandshakeParts {
   readonly path?: string
@@ -137,17 +135,17 @@ export class RawClient {
 
   async #until(what: string, met: () => boolean): Promise<void> {
     const { promise, reject } = withReject()
-    const timer = setTimeout(() => {
+    const timer = patience(PATIENCE, () => {
       const so = `${this.#unread.length} bytes so far, ${hex(this.#unread.subarray(0, 200))}, connection ${this.state}`
-      reject(new Error(`waited ${DEADLINE} ms in vain for ${what}: ${so}`))
-    }, DEADLINE)
+      reject(new Error(`waited ${PATIENCE} ms in vain for ${what}: ${so}`))
+    })
     try {
       while (!met()) {
         if (this.socket.closed) throw new Error(`the socket closed (${this.state}) before ${what} came: ${hex(this.#unread)}`)
         await Promise.race([new Promise<void>(resolve => this.#wake.push(resolve)), promise])
       }
     } finally {
-      clearTimeout(timer)
+      clearInterval(timer)
     }
   }
 

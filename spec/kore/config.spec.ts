@@ -42,8 +42,7 @@ t.test('any timeout that is accepted works', async t => {
   for (const seconds of [0x7fff_ffff, 1e12, Number.MAX_SAFE_INTEGER]) {
     config.websocket_timeout = seconds
     const client = await served.asking()
-    const late = new Promise<string>(resolve => setTimeout(resolve, 500, 'no answer within 500 ms'))
-    t.match(await Promise.race([client.head(), late]), /^HTTP\/1.1 101 /, String(seconds))
+    t.match(await client.head(), /^HTTP\/1.1 101 /, String(seconds))
     config.websocket_timeout = 120
   }
 })

@@ -17,10 +17,11 @@ import {
   type OnMessage,
 } from '../../lib/kore.ts'
 import { hex } from '../helpers/frames.ts'
+import { PATIENCE } from '../helpers/journal.ts'
 import { handshakeText, RawClient, type HandshakeParts } from '../helpers/raw-client.ts'
 
-/** Milliseconds that a callback may take to come. */
-const DEADLINE = 30_000
+/** All that one look counts with, in milliseconds: while the process stands still nothing can come. */
+const LOOK = 50
 
 export class Served {
   readonly server: Server = createServer()
@@ -64,7 +65,7 @@ export class Served {
       config.websocket_timeout = 120
       config.websocket_origins = undefined
       try {
-        await this.until('no connection and no socket left', () => this.sockets.size === 0 && this.#connections().length === 0, 1000)
+        await this.until('no connection and no socket left', () => this.sockets.size === 0 && this.#connections().length === 0)
       } finally {
         // One test's leftovers must not fail the others.
         for (const c of this.#connections()) kore_connection_disconnect(c)
@@ -136,14 +137,17 @@ export class Served {
     return events
   }
 
-  async until(what: string, met: () => boolean, time = DEADLINE): Promise<void> {
-    const late = Date.now() + time
-    while (!met()) {
-      if (Date.now() > late) throw new Error(`waited ${time} ms in vain for ${what}: ${JSON.stringify(this.events)}`)
+  async until(what: string, met: () => boolean, time = PATIENCE): Promise<void> {
+    let waited = 0
+    for (let before = performance.now(); !met(); ) {
+      if (waited > time) throw new Error(`waited ${time} ms in vain for ${what}: ${JSON.stringify(this.events)}`)
       await Promise.race([
         new Promise<void>(resolve => this.#wake.push(resolve)),
         new Promise<void>(resolve => setTimeout(resolve, 20)),
       ])
+      const now = performance.now()
+      waited += Math.min(now - before, LOOK)
+      before = now
     }
   }
 

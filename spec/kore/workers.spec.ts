@@ -38,7 +38,8 @@ class Program {
 
   /** Takes the first note that fits, or waits for it. */
   async note(fits: (note: Note) => boolean): Promise<Note> {
-    const signal = AbortSignal.timeout(15_000)
+    // Other processes take their time where the machine is busy.
+    const signal = AbortSignal.timeout(60_000)
     for (;;) {
       const at = this.#notes.findIndex(fits)
       if (at >= 0) return this.#notes.splice(at, 1)[0]

@@ -42,8 +42,8 @@ t.test('an abort between two steps ends the next', async t => {
 })
 
 t.test('the time ends it with an error that says how long it was', async t => {
-  const attempt = new Attempt(undefined, 120)
   const start = performance.now()
+  const attempt = new Attempt(undefined, 120)
   const ending = await within(new Promise<{ reason: unknown; late: boolean }>(resolve => attempt.watch(resolve)), 'the deadline')
   t.ok(performance.now() - start > 110, 'not before its time')
   t.equal(ending.late, true)

@@ -19,7 +19,7 @@ const HEADERS = ['Host', 'a', 'Upgrade', 'websocket', 'Connection', 'Upgrade', '
 
 /** Dials and gives the socket as it is handed over, with what came behind the answer. */
 async function dialled(t: Test, url: string, means: Partial<Means> = {}): Promise<{ socket: Duplex; early: Buffer; listeners: string[] }> {
-  const attempt = new Attempt(undefined, 5000)
+  const attempt = new Attempt(undefined, 60_000)
   const result = await within(
     dial({
       target: readTarget(url),
@@ -72,7 +72,7 @@ t.test('through a proxy too', async t => {
 t.test('another answer than 101 comes back, without its body where nobody wants it', async t => {
   const raw = await RawServer.open(t, () => 'HTTP/1.1 403 No\r\nx-a: b\r\ncontent-length: 2\r\n\r\nno')
   for (const wanted of [true, false]) {
-    const attempt = new Attempt(undefined, 5000)
+    const attempt = new Attempt(undefined, 60_000)
     const asked: number[] = []
     const wantsBody = (status: number): boolean => (asked.push(status), wanted)
     const switched = (): never => t.fail('not switched') as never
@@ -88,7 +88,7 @@ t.test('what switched throws is what dial rejects with, and the socket goes', as
   const error = new Error('not like this')
   for (const options of [{}, { tls: true }]) {
     const raw = await RawServer.open(t, accepting, options)
-    const attempt = new Attempt(undefined, 5000)
+    const attempt = new Attempt(undefined, 60_000)
     const switched = (): never => {
       throw error
     }

@@ -5,6 +5,7 @@ import { callEach, callOne } from '../../lib/transport/each.ts'
 import { flushAtEndOfTick } from '../../lib/transport/flush-queue.ts'
 import { Heartbeat } from '../../lib/transport/heartbeat.ts'
 import { Journal, turn, within } from '../helpers/journal.ts'
+import { isOfNode } from '../helpers/warnings.ts'
 
 const failure = new Error('as expected')
 
@@ -17,7 +18,9 @@ function fail(): never {
 /** Messages of process warnings from now on. */
 function warned(t: Test): Journal {
   const warnings = new Journal()
-  const onWarning = (warning: Error): void => warnings.add(warning.message)
+  const onWarning = (warning: Error): void => {
+    if (!isOfNode(warning)) warnings.add(warning.message)
+  }
   process.on('warning', onWarning)
   t.teardown(() => process.off('warning', onWarning))
   return warnings

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { beginReading, clock, endReading, isTimeUp, isTurnOver, isWorkBefore, waitForTurn, waitToWork } from '../../lib/transport/read-turns.ts'
 import { turn } from '../helpers/journal.ts'
+import { nextWarning } from '../helpers/warnings.ts'
 
 /** Milliseconds that a turn has. */
 const TURN = 8
@@ -87,7 +88,7 @@ t.test('what the line has taken is not charged to the reads behind it', async t 
 
 t.test('one that throws costs the others nothing but its turn', async t => {
   const log: string[] = []
-  const thrown = new Promise(resolve => process.once('warning', resolve))
+  const thrown = nextWarning()
   waitForTurn({
     takeTurn() {
       throw new Error('as expected')
@@ -156,7 +157,7 @@ t.test('behind reads it has 4 ms of each turn', async t => {
 
 t.test('work that throws costs the rest of it, and nothing else', async t => {
   const log: string[] = []
-  const thrown = new Promise(resolve => process.once('warning', resolve))
+  const thrown = nextWarning()
   waitToWork({
     takeTurn() {
       throw new Error('as expected')

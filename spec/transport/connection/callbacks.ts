@@ -2,6 +2,7 @@ import t from 'tap'
 import { connected, type Connected, type Handlers } from '../../helpers/connected.ts'
 import { closeFrame, frame } from '../../helpers/frames.ts'
 import { turn, within } from '../../helpers/journal.ts'
+import { nextWarning } from '../../helpers/warnings.ts'
 
 type Name = 'open' | 'message' | 'drain' | 'close'
 
@@ -50,7 +51,7 @@ for (const [how, fail] of FAILURES) {
 
   t.test(`close that ${how}: a process warning, and nothing else changes`, async t => {
     const peer = connected(t, { close: fail })
-    const warned = new Promise<Error>(resolve => process.once('warning', resolve))
+    const warned = nextWarning()
     CALLS.close(peer)
     t.match((await within(warned, 'a warning')).cause, { message: 'oops' })
     t.strictSame(peer.journal.lines, ['open', 'close 1000'])
@@ -108,7 +109,7 @@ t.test('of two callbacks that reject the first ends the connection; the other is
       throw new Error(`${data}`)
     },
   })
-  const warned = new Promise<Error>(resolve => process.once('warning', resolve))
+  const warned = nextWarning()
   feed(frame('81', 'a'), frame('81', 'b'))
   t.match((await within(warned, 'a warning')).cause, { message: 'b' })
   t.strictSame(journal.lines, ['open', 'text a', 'text b', 'failed a', 'close 1011'])
@@ -124,7 +125,7 @@ t.test('a callback that rejects when the connection is over becomes a process wa
   })
   feed(frame('81', 'a'))
   await journal.until('text a')
-  const warned = new Promise<Error>(resolve => process.once('warning', resolve))
+  const warned = nextWarning()
   connection.terminate()
   t.match((await within(warned, 'a warning')).cause, { message: 'late' })
   await journal.until('gone')

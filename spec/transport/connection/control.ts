@@ -37,7 +37,7 @@ t.test('ping: how long the pong took, each its own', async t => {
   // Section 5.5.3: a peer may answer only the newest of several pings.
   feed(frame(PONG, 'mine'))
   const times = await Promise.all([one, two])
-  t.ok(times.every(time => time >= 5 && time < 5000), `${times}`)
+  t.ok(times.every(time => time >= 5 && time < 60_000), `${times}`)
   feed(frame(PONG, bytes(payloads[2])))
   t.ok((await three) >= 5)
   t.strictSame(pongs, [hex(Buffer.from('nobody asked')), payloads[1], payloads[2]])

@@ -158,9 +158,11 @@ t.test('the peer resets the connection: 1006, ECONNRESET, once', async t => {
 
 t.test('a reset while sending: the same, and drained rejects', async t => {
   const [server, client] = await socketPair(t)
-  const { journal, connection } = startConnection(t, server)
+  const { journal, connection } = startConnection(t, server, {}, { limits: { queuedBytes: Infinity } })
   client.pause()
-  for (let i = 0; i < 100; i++) connection.send(Buffer.alloc(100_000))
+  // More than the system takes of it before the reset arrives.
+  const large = Buffer.alloc(1024 * 1024)
+  for (let i = 0; i < 64; i++) connection.send(large)
   const drained = connection.drained()
   client.resetAndDestroy()
   await t.rejects(drained, { code: 'connection-closed' })

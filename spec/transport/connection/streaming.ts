@@ -357,9 +357,9 @@ t.test('nobody reads: the peer is slowed down', async t => {
   client.write(bytes('82ff 0000000004000000 00000000'))
   for (let i = 0; i < 256; i++) client.write(Buffer.alloc(64 * KIB))
   await eventually('a peer that has to wait', () => client.writableLength > 1_000_000 && server.isPaused())
-  const waiting = client.writableLength
   for (let i = 0; i < 50; i++) await turn()
-  t.equal(client.writableLength, waiting, 'nothing more is taken')
+  // What the system takes meanwhile, it takes whenever it likes.
+  t.ok(server.bytesRead < 500_000, 'nothing more is taken')
   t.ok(server.readableLength <= 256 * KIB)
   await messages.return()
   await eventually('all to be thrown away', () => client.writableLength === 0)
@@ -611,8 +611,12 @@ t.test('sendStream over a socket whose peer does not read for a while', async t 
   const [server, client] = await socketPair(t)
   const { connection } = startConnection(t, server)
   let pulled = 0
+  let most = 0
   function* source(): Generator<Buffer> {
-    for (; pulled < 500; pulled++) yield Buffer.alloc(60 * KIB, pulled)
+    for (; pulled < 500; pulled++) {
+      most = Math.max(most, connection.bufferedAmount)
+      yield Buffer.alloc(60 * KIB, pulled)
+    }
   }
   const sending = connection.sendStream(source())
   let last = -1
@@ -622,7 +626,8 @@ t.test('sendStream over a socket whose peer does not read for a while', async t 
     return settled
   })
   for (let i = 0; i < 20; i++) await turn()
-  t.equal(pulled, last)
+  // The system may take more now and then. The source is asked only where less than the high water mark is queued.
+  t.ok(most < 64 * KIB, `${most}`)
   t.ok(connection.bufferedAmount <= 64 * KIB + 60 * KIB + 10, `${connection.bufferedAmount}`)
   let received = 0
   client.on('data', (chunk: Buffer) => {
