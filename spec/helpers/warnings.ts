@@ -1,7 +1,7 @@
-/** Process warnings of errors that nobody else is told of. Node has warnings of its own, under other names, at any moment. */
+/** Process warnings of errors that are told to no callback. Node has warnings of its own, under other names, at any moment. */
 
 export function isOfNode(warning: Error): boolean {
-  return warning.name !== 'Error'
+  return warning.name !== 'Error' && warning.name !== 'KoreWsWarning'
 }
 
 /** The next one. */
