@@ -168,7 +168,7 @@ export class WebSocketServer<Data = unknown> {
   }
 
   /**
-   * Takes over one request from an `upgrade` event of yours, whatever happens to it: it is answered here.
+   * Takes over one request from an `upgrade` event of yours, and answers it in every case.
    *
    * @throws MisuseError `invalid-argument` for other arguments than those of an `upgrade` event
    */

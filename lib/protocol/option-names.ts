@@ -45,7 +45,7 @@ export function unknownName(name: string, known: KnownNames): MisuseError {
   return new MisuseError(code, `${prefix}${name} is no ${kind}${meant}; there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}${end}`)
 }
 
-/** The name that is at most a third of its letters away, in whatever case. */
+/** The known name with the fewest changed letters, at most a third of them; case is ignored. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined
   let least = Infinity

@@ -852,7 +852,7 @@ export class Connection<Data = unknown> {
    * @internal Calls a callback of the user's, in the connection's async context; what it throws, or its promise rejects
    * with, is dealt with.
    *
-   * @param name the callback's, for whoever is told
+   * @param name of the callback, for the error report
    */
   runCallback(name: string, callback: () => unknown): void {
     this.#context.runInAsyncScope(() => {

@@ -17,7 +17,7 @@ export interface Exchange<Result> {
   /** A socket for this request alone, perhaps not connected yet; undefined where an agent makes it. */
   readonly socket: Duplex | undefined
   readonly attempt: Attempt
-  /** Whether TLS is spoken with whoever answers, and which URL is to be mended how where that is wrong. */
+  /** `secure`: the request goes over TLS. `mend`: how to correct the URL where the other side does otherwise. */
   readonly scheme: { readonly secure: boolean; readonly mend: string }
   /** Whether somebody wants the body of an answer that leaves the socket to HTTP. */
   wantsBody(status: number): boolean

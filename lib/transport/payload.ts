@@ -1,6 +1,6 @@
 /** What `send`, `ping` and `publish` take as payload, checked. */
 import { types } from 'node:util'
-import { MisuseError } from '../protocol/misuse-error.ts'
+import { describe, MisuseError } from '../protocol/misuse-error.ts'
 
 /** Text as a string; bytes as a Buffer, any view of an ArrayBuffer, or an ArrayBuffer. */
 export type Payload = string | NodeJS.ArrayBufferView | ArrayBufferLike
@@ -12,7 +12,7 @@ export function checkPayload(payload: Payload, argument = 'data'): string | Uint
   if (bytes !== undefined) return bytes
   throw new MisuseError(
     'invalid-argument',
-    `${argument} must be a string, a Buffer, a view of an ArrayBuffer or an ArrayBuffer, and not ${describe(payload)}`
+    `${argument} must be a string, a Buffer, a view of an ArrayBuffer or an ArrayBuffer, and not ${describePayload(payload)}`
   )
 }
 
@@ -33,16 +33,15 @@ function bytesOf(payload: unknown): Uint8Array | undefined {
   }
 }
 
-function describe(value: unknown): string {
+function describePayload(value: unknown): string {
   if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return 'one whose memory is gone'
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
-  const name = value.constructor?.name ?? 'no class'
-  return `an object (${name})${INSTEAD.get(name) ?? ''}`
+  return `${describe(value)}${INSTEAD.get(value.constructor?.name) ?? ''}`
 }
 
 /** What makes a payload of some objects. */
-const INSTEAD: ReadonlyMap<string, string> = new Map([
+const INSTEAD: ReadonlyMap<string | undefined, string> = new Map([
   ['Object', ': JSON.stringify makes a string of it'],
   ['Array', ': Buffer.from makes bytes of it, JSON.stringify a string'],
   ['Blob', ': await blob.arrayBuffer() gives its bytes'],

@@ -59,7 +59,7 @@ export const GROUPS: readonly Group[] = [
       '{ memory: 1024 }',
       '{ mesage: () => {} }',
       '{ Message: () => {} }',
-      '{ whatever: 1 }',
+      '{ colour: 1 }',
       "{ message: 'echo' }",
       '{ limits: 5 }',
       '{ limits: { maxPayload: 1024 } }',

@@ -66,7 +66,8 @@ export function report(ports, connections, counted = () => undefined) {
 
 /**
  * Bytes on the heap and in ArrayBuffers that are not garbage. A collection only starts the sweep that gives ArrayBuffers
- * back, on a thread that is late where the machine is busy: it goes on until nothing more comes back.
+ * back, on a thread that is late where the machine is busy: it goes on until nothing more comes back. The same stands in
+ * spec/helpers/memory.ts, which Node 20 can't load without a loader for TypeScript.
  */
 function held() {
   collectGarbage ??= collector()
