@@ -14,6 +14,7 @@ import { isWireCloseCode, WIRE_CLOSE_CODES } from './protocol/close-code.ts'
 import { describe, MisuseError, show } from './protocol/misuse-error.ts'
 import { checkNames, type KnownNames } from './protocol/option-names.ts'
 import { ownString } from './protocol/own-string.ts'
+import { isPlain } from './protocol/plain-object.ts'
 import { clientAddress, resolveTrustProxy, type TrustedProxies, type TrustProxyOption } from './transport/client-address.ts'
 import { Connection } from './transport/connection.ts'
 import { resolveHeartbeat, type HeartbeatOption, type HeartbeatTimes } from './transport/heartbeat.ts'
@@ -256,6 +257,7 @@ export function checkServerBroadcast<Data>(options: BroadcastOptions<Data>): voi
 export function checkDecision<Data>(decision: Decision<Data>): Choices<Data> | Refusal | undefined {
   if (decision === undefined) return undefined
   if (decision instanceof Refusal) return decision
+  // What has a class, such as a Response that refuses, would be taken for a yes without choices.
   if (!isPlain(decision)) {
     const hint = typeof decision === 'boolean' ? ': yes is nothing, no is refuse(403)' : ''
     throw new MisuseError(
@@ -265,13 +267,6 @@ export function checkDecision<Data>(decision: Decision<Data>): Choices<Data> | R
   }
   checkNames('the answer of accept', decision, OF_DECISION)
   return decision
-}
-
-/** Of this realm or another. What has a class, such as a Response that refuses, would be taken for a yes without choices. */
-function isPlain(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function checkBus(bus: unknown): void {

@@ -36,7 +36,7 @@ const BUNDLED = ['bundleDependencies', 'bundledDependencies']
 const DEPENDENCIES = ['dependencies', 'optionalDependencies', 'peerDependencies', ...BUNDLED]
 const MAX_LINES = 400
 /** Constants, and the error for wrong options. */
-const SHARED_WITH_TESTER = ['opcode', 'close-code', 'misuse-error'].map(name => `lib/protocol/${name}.ts`)
+const SHARED_WITH_TESTER = ['opcode', 'close-code', 'misuse-error', 'plain-object'].map(name => `lib/protocol/${name}.ts`)
 
 const nodesByText = new Map<string, ts.Node[]>()
 

@@ -1,5 +1,5 @@
 /** The names in an object of options: one that is unknown is misuse, and the message says what to write instead. */
-import { MisuseError, show, type MisuseCode } from './misuse-error.ts'
+import { MisuseError, shorten, show, type MisuseCode } from './misuse-error.ts'
 
 /** Names of other libraries, each with what to write here. */
 export type ForeignNames = ReadonlyMap<string, string>
@@ -42,7 +42,7 @@ export function unknownName(name: string, known: KnownNames): MisuseError {
   const near = nearest(name, names)
   const meant = near === undefined ? '' : `, ${near} is`
   const end = near === undefined && hint !== undefined ? `: ${hint}` : ''
-  return new MisuseError(code, `${prefix}${name} is no ${kind}${meant}; there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}${end}`)
+  return new MisuseError(code, `${prefix}${shorten(name)} is no ${kind}${meant}; there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}${end}`)
 }
 
 /** The known name with the fewest changed letters, at most a third of them; case is ignored. */

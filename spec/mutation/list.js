@@ -211,8 +211,18 @@ export const MUTATIONS = {
     ['super(sentence)', 'super(code)'],
   ],
   'protocol/misuse-error.ts': [
-    ["typeof value !== 'object' && typeof value !== 'string'", "typeof value !== 'object'"],
-    ['return JSON.stringify(value)', 'return String(value)'],
+    ['text.length > MOST_TEXT', 'false'],
+    ['return JSON.stringify(shorten(value))', 'return shorten(value)'],
+    ["depth === 0 ? '…' : written(member, depth - 1)", 'written(member, depth)'],
+    ['value.slice(0, MOST_MEMBERS)', 'value'],
+    ['names.slice(0, MOST_MEMBERS)', 'names'],
+    ['if (!isPlain(value)) return classOf(value)', ''],
+    ["typeof name === 'string' ?", 'true ?'],
+  ],
+  'protocol/plain-object.ts': [
+    ["typeof value !== 'object' || value === null", 'value === null'],
+    ['prototype === null ||', ''],
+    ['|| Object.getPrototypeOf(prototype) === null', ''],
   ],
   'handshake/grammar.ts': [
     ["if (text === '') return false", ''],
