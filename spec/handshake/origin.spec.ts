@@ -172,7 +172,7 @@ t.test('the option: a list of anything but origins is a misuse that names option
     [443, '443'],
     [['https://example.org'], '["https://example.org"]'],
     [{}, '{}'],
-    [new URL('https://example.org'), '"https://example.org/"'],
+    [new URL('https://example.org'), 'an object (URL)'],
   ]
   for (const [value, named] of values) {
     const check = (): unknown => checkOriginPolicy(['https://good.test', value])
