@@ -24,13 +24,15 @@ const MOST_TEXT = 100
 /** Of a list or an object. */
 const MOST_MEMBERS = 5
 const DEEPEST = 2
+/** A proxy that is revoked, a getter that throws. */
+const UNREADABLE = 'an object that can not be read'
 
 /** How a message shows the value it complains about: in short, for it may be what a peer has sent. Never throws. */
 export function show(value: unknown): string {
   try {
     return written(value, DEEPEST)
   } catch {
-    return 'an object that can not be read'
+    return UNREADABLE
   }
 }
 
@@ -40,7 +42,7 @@ export function describe(value: unknown): string {
   try {
     return classOf(value)
   } catch {
-    return 'an object that can not be read'
+    return UNREADABLE
   }
 }
 
